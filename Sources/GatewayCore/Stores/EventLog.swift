@@ -1,0 +1,76 @@
+public import NIOCore
+
+/// Names a stream inside its session. Unique over the life of the session, restarts included.
+public struct StreamID: Sendable, Hashable, CustomStringConvertible {
+    public let value: String
+    public init(_ value: String) { self.value = value }
+    public var description: String { value }
+}
+
+/// What is kept of an SSE stream besides its events.
+public struct StreamRecord: Sendable, Equatable {
+    /// What a stream is for.
+    public enum Kind: String, Sendable {
+        /// The answer to a POST: ends with the response.
+        case exchange
+        /// A GET stream: messages that belong to no request.
+        case listening
+    }
+
+    public let session: SessionID
+    public let stream: StreamID
+    public let kind: Kind
+    /// Raw ids of the requests a stream of kind `exchange` answers, comma-separated as in a JSON array.
+    public let requestIDs: ByteBuffer?
+    public let createdAt: WallTime
+    /// Whether the last event of the stream is in the log.
+    public var hasEnded: Bool
+    /// Sequence number of the newest event; 0 when there is none yet.
+    public var lastSequence: UInt64
+
+    public init(
+        session: SessionID, stream: StreamID, kind: Kind, requestIDs: ByteBuffer?, createdAt: WallTime, hasEnded: Bool = false,
+        lastSequence: UInt64 = 0
+    ) {
+        self.session = session
+        self.stream = stream
+        self.kind = kind
+        self.requestIDs = requestIDs
+        self.createdAt = createdAt
+        self.hasEnded = hasEnded
+        self.lastSequence = lastSequence
+    }
+}
+
+/// One event: a JSON-RPC message with its place in a stream. Sequence numbers start at 1 and have no gaps.
+public struct StreamEvent: Sendable, Equatable {
+    public let sequence: UInt64
+    public let message: ByteBuffer
+    public init(sequence: UInt64, message: ByteBuffer) {
+        self.sequence = sequence
+        self.message = message
+    }
+}
+
+/// Keeps the events of resumable streams until they are too old or too many ("write before send").
+///
+/// Calls return at once. Completions of one log run in the order of the calls, on a thread of the log's; they must not block. An
+/// append is durable when its completion runs. A read sees every append that was asked for before it.
+public protocol EventLog: Sendable {
+    typealias Completion<Value> = @Sendable (Result<Value, StoreError>) -> Void
+
+    /// Adds a stream.
+    func open(_ stream: StreamRecord, completion: @escaping Completion<Void>)
+    /// Appends an event; `ends` marks the stream as ended with it.
+    func append(_ event: StreamEvent, to stream: StreamID, of session: SessionID, ends: Bool, completion: @escaping Completion<Void>)
+    /// Marks a stream as ended without an event.
+    func end(_ stream: StreamID, of session: SessionID)
+    /// The stream, nil when unknown, and up to `limit` events with a sequence greater than `after`, in order.
+    func read(
+        _ stream: StreamID, of session: SessionID, after: UInt64, limit: Int,
+        completion: @escaping Completion<(record: StreamRecord, events: [StreamEvent])?>)
+    /// All streams of a session, oldest first.
+    func streams(of session: SessionID, completion: @escaping Completion<[StreamRecord]>)
+    /// Deletes ended streams created before `deadline`, and events beyond the log's bounds.
+    func prune(endedBefore deadline: WallTime, completion: @escaping Completion<Int>)
+}
