@@ -1,0 +1,39 @@
+import MCPProtocol
+import NIOCore
+
+/// Asks a peer for one of its lists, page by page.
+enum CatalogueFetcher {
+    /// No server has more pages than this; one that does repeats itself.
+    static let maximumPages = 1000
+
+    static func fetch(_ kind: CatalogueKind, from peer: UpstreamPeer) -> EventLoopFuture<[CatalogueEntry]> {
+        page(kind, from: peer, cursor: nil, collected: [], number: 1)
+    }
+
+    private static func page(
+        _ kind: CatalogueKind, from peer: UpstreamPeer, cursor: ByteBuffer?, collected: [CatalogueEntry], number: Int
+    ) -> EventLoopFuture<[CatalogueEntry]> {
+        var params: ByteBuffer?
+        if let cursor {
+            var buffer = ByteBuffer(string: "{\"cursor\":")
+            buffer.writeImmutableBuffer(cursor)
+            buffer.writeStaticString("}")
+            params = buffer
+        }
+        return peer.request(method: kind.listMethod.name, params: params).flatMap { response in
+            let json = response.json
+            var entries = collected
+            json.forEachElement(of: json.member(kind.resultKey, of: response.result)) { span in
+                if let slice = json.slice(span), let text = try? JSONText(validating: slice), let entry = CatalogueEntry(text, kind: kind) {
+                    entries.append(entry)
+                }
+                return true
+            }
+            let next = json.member("nextCursor", of: response.result)
+            guard json.firstByte(next) == UInt8(ascii: "\""), number < maximumPages else {
+                return peer.eventLoop.makeSucceededFuture(entries)
+            }
+            return page(kind, from: peer, cursor: json.slice(next), collected: entries, number: number + 1)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+/// Which tools of a server clients may see and call: `tools.allow` and `tools.deny`, glob patterns on the server's own names.
+///
+/// A tool passes when no deny pattern matches and, if there are allow patterns, one of them does.
+public struct ToolFilter: Sendable, Hashable {
+    let allow: [String]
+    let deny: [String]
+
+    /// Lets everything pass.
+    public static let everything = ToolFilter(allow: [], deny: [])
+
+    /// Patterns may hold `*` (any characters) and `?` (one character).
+    public init(allow: [String], deny: [String]) {
+        self.allow = allow
+        self.deny = deny
+    }
+
+    var isTrivial: Bool { allow.isEmpty && deny.isEmpty }
+
+    /// Whether the tool passes.
+    public func passes(_ name: String) -> Bool {
+        if deny.contains(where: { Self.matches(name, pattern: $0) }) { return false }
+        return allow.isEmpty || allow.contains { Self.matches(name, pattern: $0) }
+    }
+
+    /// Glob matching in linear time but for one backtrack point, so that no pattern is slow.
+    static func matches(_ text: String, pattern: String) -> Bool {
+        let text = Array(text.utf8)
+        let pattern = Array(pattern.utf8)
+        var (t, p) = (0, 0)
+        var star: (pattern: Int, text: Int)?
+        while t < text.count {
+            if p < pattern.count, pattern[p] == UInt8(ascii: "*") {
+                star = (p, t)
+                p += 1
+            } else if p < pattern.count, pattern[p] == text[t] || pattern[p] == UInt8(ascii: "?") {
+                t += 1
+                p += 1
+            } else if let back = star {
+                p = back.pattern + 1
+                t = back.text + 1
+                star = (back.pattern, t)
+            } else {
+                return false
+            }
+        }
+        while p < pattern.count, pattern[p] == UInt8(ascii: "*") { p += 1 }
+        return p == pattern.count
+    }
+}

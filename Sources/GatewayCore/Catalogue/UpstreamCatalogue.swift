@@ -1,0 +1,51 @@
+public import MCPProtocol
+public import NIOCore
+
+/// One tool, prompt, resource or template as its server describes it.
+public struct CatalogueEntry: Sendable {
+    /// Name, URI or URI template.
+    public let identifier: String
+    /// The raw object.
+    public let json: JSONText
+    /// Where the identifier lies in it, quotes included.
+    let identifierSpan: JSONSpan
+
+    /// Reads an entry; nil when it has no identifier.
+    init?(_ json: JSONText, kind: CatalogueKind) {
+        let span = json.member(kind.identifier, of: json.root)
+        guard let identifier = json.string(span) else { return nil }
+        self.identifier = identifier
+        self.json = json
+        self.identifierSpan = span
+    }
+
+    /// The raw object, its name prefixed when `prefix` is given.
+    func rendered(prefix: String?) -> ByteBuffer {
+        guard let prefix else { return json.slice(json.root) ?? json.bytes }
+        var buffer = ByteBuffer()
+        buffer.write(json.bytes, splicing: [Splice(identifierSpan, .string(prefix + identifier))])
+        return buffer
+    }
+}
+
+/// What one upstream offers.
+public struct UpstreamCatalogue: Sendable {
+    var entries: [CatalogueKind: [CatalogueEntry]] = [:]
+
+    public init() {}
+
+    /// The entries of a kind, in the upstream's order.
+    public func entries(_ kind: CatalogueKind) -> [CatalogueEntry] { entries[kind] ?? [] }
+
+    /// Replaces the entries of a kind; a second entry with the same identifier is dropped.
+    public mutating func set(_ kind: CatalogueKind, to entries: [CatalogueEntry]) {
+        var seen = Set<String>()
+        self.entries[kind] = entries.filter { seen.insert($0.identifier).inserted }
+    }
+
+    /// Whether both offer the same, byte for byte.
+    func isSame(as other: UpstreamCatalogue, _ kind: CatalogueKind) -> Bool {
+        let (mine, theirs) = (entries(kind), other.entries(kind))
+        return mine.count == theirs.count && zip(mine, theirs).allSatisfy { $0.json.bytes == $1.json.bytes }
+    }
+}

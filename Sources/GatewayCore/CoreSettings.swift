@@ -1,0 +1,32 @@
+public import NIOCore
+
+/// What the core needs to know of the configuration.
+public struct CoreSettings: Sendable {
+    /// A session lives this long after its client was last heard of.
+    public var sessionTTL: Duration = .seconds(24 * 3600)
+    /// How often expired sessions are deleted.
+    public var sweepInterval: TimeAmount = .seconds(60)
+    /// How often `lastSeen` of used sessions is written to the store.
+    public var touchInterval: TimeAmount = .seconds(1)
+    /// A session that was not used for this long leaves memory; the store keeps it.
+    public var memoryIdleTime: Duration = .seconds(600)
+    /// Sessions at once; `initialize` is refused beyond.
+    public var maxSessions = 100_000
+    /// Requests in progress per session; more are refused.
+    public var maxConcurrentPerSession = 256
+    /// Listening streams a session keeps in memory.
+    public var maxListeningStreams = 16
+    /// Input requests (sampling, elicitation, roots) that wait for one client.
+    public var maxOpenInputs = 64
+    /// Subscriptions and tasks remembered per session, each.
+    public var maxRememberedPerSession = 1000
+    /// Entries in one page of a list.
+    public var pageSize = 500
+    /// How long `initialize` and lists wait for upstreams that are starting.
+    public var startupWait: TimeAmount = .seconds(10)
+    /// Name and version in `serverInfo`.
+    public var serverName = "environment-mcp-gateway"
+    public var serverVersion = "0.0.0"
+
+    public init() {}
+}

@@ -1,0 +1,102 @@
+public import MCPProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// What clients send besides requests, and what shared upstreams say by themselves.
+extension Gateway {
+    /// Takes a notification or a response of the client's.
+    public func accept(_ message: Message, in session: Session) {
+        switch message.kind {
+        case .response, .errorResponse:
+            // An answer nobody waits for: its server is gone, or took the request back.
+            _ = session.answerInput(message)
+        case .notification: acceptNotification(message, in: session)
+        case .request: break
+        }
+    }
+
+    private func acceptNotification(_ message: Message, in session: Session) {
+        switch message.methodName {
+        case .initialized:
+            sessions.setAttribute(.initialized, of: session.id, to: ByteBuffer(string: "true"), completion: nil)
+        case .cancelled:
+            let key = RequestKey(message.param("requestId"), in: message.json)
+            session.exchange(for: key)?.cancel(reason: message.json.slice(message.param("reason")))
+        case .progress:
+            session.forwardInputProgress(message)
+        case .rootsListChanged:
+            forwardToOwnPeers(message, of: session)
+        case .tasksStatus:
+            forwardToOwnPeers(message, of: session)
+        default:
+            forwardToOwnPeers(message, of: session)
+            for host in hosts(of: session) where host.definition.isolation == .shared {
+                if case .success(let peer) = host.peer(for: session) { peer.notify(oneLine(message)) }
+            }
+        }
+    }
+
+    private func forwardToOwnPeers(_ message: Message, of session: Session) {
+        let bytes = oneLine(message)
+        for peer in session.state.withLockedValue({ $0.peers }).values { peer.notify(bytes) }
+    }
+
+    private func oneLine(_ message: Message) -> ByteBuffer {
+        var bytes = message.bytes
+        if message.hasLineBreaks { bytes.replaceLineBreaks() }
+        return bytes
+    }
+
+    // MARK: From shared upstreams
+
+    /// Tells a shared server that was started (again) what sessions want of it.
+    func restoreUpstreamState(on peer: UpstreamPeer, host: UpstreamHost, info: UpstreamInfo) {
+        if let level = mostVerboseLevel, info.has("logging") { peer.setLogLevel(level) }
+        guard info.has("resources", "subscribe") else { return }
+        var uris = Set<String>()
+        for session in registry.all {
+            session.state.withLockedValue { state in
+                for (uri, owner) in state.subscriptions where owner == host.name { uris.insert(uri) }
+            }
+        }
+        for uri in uris.sorted() { peer.subscribe(uri: uri) }
+    }
+
+    /// A notification of a server that sessions share: it does not say whom it is for.
+    func receiveShared(_ notification: Message, method: MCPProtocol.Method, from peer: UpstreamPeer, host: UpstreamHost) {
+        let inScope = { (session: Session) in session.server == nil || session.server == host.name }
+        switch method {
+        case .resourcesUpdated:
+            guard let uri = notification.json.string(notification.param("uri")) else { return }
+            for session in registry.all where inScope(session) && session.isSubscribed(to: uri) {
+                session.sendUnsolicited(notification.bytes)
+            }
+        case .tasksStatus:
+            guard let task = notification.json.string(notification.param("taskId")) else { return }
+            for session in registry.all where session.upstream(ofTask: task) == host.name { session.sendUnsolicited(notification.bytes) }
+        case .progress, .cancelled:
+            // Of a request that is over.
+            return
+        default:
+            // It belongs to a request in progress: certainly so when all of them are one session's, else to nobody in particular. What
+            // one session's call made the server say is then not shown to the others.
+            let exchanges = peer.openExchanges()
+            guard let first = exchanges.first, exchanges.allSatisfy({ $0.session === first.session }) else {
+                if exchanges.isEmpty { broadcast(notification, method: method, where: inScope) }
+                return
+            }
+            guard method != .loggingMessage || first.session.wants(notification) else { return }
+            _ = peer.newestExchange()?.emit(.notification(notification.bytes))
+        }
+    }
+
+    /// Sends to every session that listens now; log messages only to those that asked for a level.
+    private func broadcast(_ notification: Message, method: MCPProtocol.Method, where isMeant: (Session) -> Bool) {
+        for session in registry.all where isMeant(session) && session.connectedStreams > 0 {
+            if method == .loggingMessage {
+                guard session.state.withLockedValue({ $0.logLevel }) != nil, session.wants(notification) else { continue }
+            }
+            session.sendUnsolicited(notification.bytes)
+        }
+    }
+}

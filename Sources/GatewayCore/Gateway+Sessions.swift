@@ -1,0 +1,174 @@
+import Logging
+public import MCPProtocol
+import NIOConcurrencyHelpers
+public import NIOCore
+
+/// Why a session could not be made.
+public enum SessionCreationError: Error, Sendable {
+    /// The request is wrong.
+    case invalid(RPCError)
+    /// The gateway is stopping or full; the client may try again.
+    case unavailable(RPCError)
+}
+
+/// Sessions: made by `initialize`, found again after a restart, ended.
+extension Gateway {
+    /// The raw params of `initialize` towards upstreams that sessions share.
+    var ownInitializeParams: ByteBuffer {
+        var params = ByteBuffer(string: "{\"protocolVersion\":\"\(Revision.latestLegacy.rawValue)\",\"capabilities\":{},\"clientInfo\":")
+        writeOwnInfo(to: &params)
+        params.writeStaticString("}")
+        return params
+    }
+
+    private func writeOwnInfo(to buffer: inout ByteBuffer) {
+        buffer.writeStaticString("{\"name\":")
+        buffer.writeJSONString(settings.serverName)
+        buffer.writeStaticString(",\"title\":\"Environment MCP Gateway\",\"version\":")
+        buffer.writeJSONString(settings.serverVersion)
+        buffer.writeStaticString("}")
+    }
+
+    /// Makes the session that `initialize` asks for and, when it is durable, hands it over with the response.
+    public func createSession(
+        _ initialize: Message, server: String?,
+        completion: @escaping @Sendable (Result<(session: Session, response: ByteBuffer), SessionCreationError>) -> Void
+    ) {
+        guard !isDraining else {
+            return completion(.failure(.unavailable(RPCError(code: .internalError, message: "the gateway is shutting down; try again"))))
+        }
+        guard registry.count < settings.maxSessions else {
+            return completion(
+                .failure(
+                    .unavailable(
+                        RPCError(code: .internalError, message: "\(settings.maxSessions) sessions are in use (limits.maxSessions); try later"))))
+        }
+        let json = initialize.json
+        func missing(_ what: String) {
+            completion(.failure(.invalid(RPCError(code: .invalidParams, message: "initialize: \(what)"))))
+        }
+        guard let requested = json.string(initialize.param("protocolVersion")) else {
+            return missing("params.protocolVersion must be a string")
+        }
+        guard json.isObject(initialize.param("capabilities")) else { return missing("params.capabilities must be an object") }
+        let clientInfo = initialize.param("clientInfo")
+        guard json.isObject(clientInfo), let clientName = json.string(json.member("name", of: clientInfo)) else {
+            return missing("params.clientInfo must be an object with a name")
+        }
+        guard let params = json.slice(initialize.params), let id = initialize.idBytes else { return missing("params are missing") }
+        let now = clock.now()
+        // A copy: the slice would keep the whole request's memory alive.
+        let record = SessionRecord(
+            id: authority.make(), clientID: String(clientName.prefix(255)), revision: .negotiate(requested: requested), server: server,
+            initializeParams: ByteBuffer(bytes: params.readableBytesView), createdAt: now, lastSeen: now)
+        sessions.create(record) { result in
+            switch result {
+            case .failure(let error):
+                self.logger.error("session not stored", metadata: ["error": "\(error)"])
+                completion(.failure(.unavailable(RPCError(code: .internalError, message: "the session could not be stored: \(error.reason)"))))
+            case .success:
+                let session = self.registry.insert(Session(record: record, gateway: self))
+                self.whenSettled(server: server) {
+                    completion(.success((session, MessageWriter.response(id: id, result: self.initializeResult(for: session)))))
+                }
+            }
+        }
+    }
+
+    /// Finds a session, in memory or in the store. Nil when the id is forged, unknown, ended or expired.
+    public func session(_ id: SessionID, completion: @escaping @Sendable (Result<Session?, StoreError>) -> Void) {
+        let now = clock.now()
+        let aliveSince = now - settings.sessionTTL
+        if let session = registry[id] {
+            guard session.state.withLockedValue({ $0.lastSeen }) >= aliveSince else {
+                endLocally(session)
+                return completion(.success(nil))
+            }
+            registry.touch(session, now: now)
+            return completion(.success(session))
+        }
+        guard authority.isGenuine(id) else { return completion(.success(nil)) }
+        sessions.load(id, aliveSince: aliveSince) { result in
+            switch result {
+            case .failure(let error): completion(.failure(error))
+            case .success(nil): completion(.success(nil))
+            case .success(let record?):
+                self.restore(record) { session in
+                    self.registry.touch(session, now: now)
+                    completion(.success(session))
+                }
+            }
+        }
+    }
+
+    /// Brings a stored session back into memory, with the stream its client will come back to.
+    func restore(_ record: SessionRecord, completion: @escaping @Sendable (Session) -> Void) {
+        events.streams(of: record.id) { result in
+            let session = self.registry.insert(Session(record: record, gateway: self))
+            if case .success(let streams) = result { session.restoreStreams(streams) }
+            completion(session)
+        }
+    }
+
+    /// Ends a session for good. False when it had ended before.
+    public func endSession(_ session: Session, completion: @escaping @Sendable (Result<Bool, StoreError>) -> Void) {
+        endLocally(session)
+        sessions.delete(session.id, completion: completion)
+    }
+
+    private func endLocally(_ session: Session) {
+        registry.remove(session.id)
+        _ = session.end()
+    }
+
+    func flushTouches() {
+        let touched = registry.takeTouched()
+        if !touched.isEmpty { sessions.touch(touched) }
+    }
+
+    /// Deletes expired sessions and lets unused ones leave memory.
+    func sweep() {
+        flushTouches()
+        let now = clock.now()
+        sessions.sweep(lastSeenBefore: now - settings.sessionTTL, limit: 1000) { result in
+            guard case .success(let expired) = result else { return }
+            for id in expired { self.registry[id].map(self.endLocally) }
+            if !expired.isEmpty { self.logger.info("expired sessions deleted", metadata: ["count": "\(expired.count)"]) }
+        }
+        events.prune(endedBefore: now - settings.sessionTTL) { _ in }
+        _ = registry.evictIdle(since: now - settings.memoryIdleTime)
+    }
+
+    // MARK: The result of initialize
+
+    /// What the gateway says of itself, or of the one server the session is confined to.
+    func initializeResult(for session: Session) -> ByteBuffer {
+        var result = ByteBuffer(string: "{\"protocolVersion\":\"\(session.revision.rawValue)\",\"capabilities\":")
+        if let server = session.server, let info = host(named: server)?.info {
+            // One server: its own words, except that lists may always change here (the configuration can).
+            result.writeImmutableBuffer(info.initializeResult.slice(info.capabilities) ?? ByteBuffer(string: "{}"))
+            result.writeStaticString(",\"serverInfo\":")
+            if let serverInfo = info.serverInfo { result.writeImmutableBuffer(serverInfo) } else { writeOwnInfo(to: &result) }
+            writeInstructions(info.instructions, to: &result)
+        } else {
+            result.writeStaticString(
+                "{\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},\"resources\":{\"listChanged\":true,\"subscribe\":true}")
+            if session.revision >= .v2025_11_25, let tasks = hosts.lazy.compactMap({ $0.info?.capability("tasks") }).first {
+                result.writeStaticString(",\"tasks\":")
+                result.writeImmutableBuffer(tasks)
+            }
+            result.writeStaticString(",\"tools\":{\"listChanged\":true}},\"serverInfo\":")
+            writeOwnInfo(to: &result)
+            let instructions = hosts.compactMap { host in host.info?.instructions.map { "# \(host.name)\n\($0)" } }
+            writeInstructions(instructions.isEmpty ? nil : instructions.joined(separator: "\n\n"), to: &result)
+        }
+        result.writeStaticString("}")
+        return result
+    }
+
+    private func writeInstructions(_ instructions: String?, to buffer: inout ByteBuffer) {
+        guard let instructions else { return }
+        buffer.writeStaticString(",\"instructions\":")
+        buffer.writeJSONString(instructions)
+    }
+}

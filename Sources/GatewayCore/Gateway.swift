@@ -1,0 +1,303 @@
+import DequeModule
+public import Logging
+public import MCPProtocol
+public import NIOConcurrencyHelpers
+public import NIOCore
+import Synchronization
+
+/// The transport-neutral middle: sessions, catalogue, routing. One per process.
+public final class Gateway: Sendable {
+    public let settings: CoreSettings
+    let sessions: any SessionStore
+    let events: any EventLog
+    let authority: SessionIDAuthority
+    let clock: GatewayClock
+    let eventLoopGroup: any EventLoopGroup
+    let logger: Logger
+    let registry = SessionRegistry()
+    /// Begins the ids of requests to clients; different in every process.
+    let inputTag = String(UInt32.random(in: .min ... .max), radix: 36)
+    private let state: NIOLockedValueBox<State>
+    private let openExchanges = Atomic<Int>(0)
+    private let draining = Atomic<Bool>(false)
+
+    private struct State {
+        /// In the order of the configuration.
+        var hosts: [UpstreamHost] = []
+        var hostsByName: [String: UpstreamHost] = [:]
+        var builtins: [String: any BuiltinTool] = [:]
+        var builtinCatalogue = UpstreamCatalogue()
+        var merged: CatalogueView
+        var single: [String: CatalogueView] = [:]
+        var tasks: [RepeatedTask] = []
+        var idleWaiters: [EventLoopPromise<Void>] = []
+    }
+
+    /// The name of the built-in upstream in `/servers/<name>/mcp`.
+    public static let builtinName = "environment"
+
+    /// What a request gets whose outcome went down with an earlier process.
+    static let lostError = RPCError(
+        code: .internalError,
+        message: "the gateway was restarted while this request was in progress; its outcome is unknown. Send it again if that is safe.")
+
+    public init(
+        settings: CoreSettings, sessions: any SessionStore, events: any EventLog, authority: SessionIDAuthority, clock: GatewayClock,
+        builtins: [any BuiltinTool], eventLoopGroup: any EventLoopGroup, logger: Logger
+    ) {
+        self.settings = settings
+        self.sessions = sessions
+        self.events = events
+        self.authority = authority
+        self.clock = clock
+        self.eventLoopGroup = eventLoopGroup
+        self.logger = logger
+        var state = State(merged: CatalogueView(parts: [], pageSize: settings.pageSize))
+        var entries: [CatalogueEntry] = []
+        for tool in builtins {
+            state.builtins[tool.name] = tool
+            if let json = try? JSONText(validating: tool.definition), let entry = CatalogueEntry(json, kind: .tools) { entries.append(entry) }
+        }
+        state.builtinCatalogue.set(.tools, to: entries)
+        self.state = NIOLockedValueBox(state)
+    }
+
+    // MARK: Life
+
+    /// Takes up what earlier processes left and starts the periodic work. Upstreams are set before.
+    public func start() {
+        catalogueChanged()
+        let aliveSince = clock.now() - settings.sessionTTL
+        sessions.sessions(withAttributePrefix: SessionAttribute.subscriptionPrefix, aliveSince: aliveSince) { result in
+            guard case .success(let records) = result else { return }
+            for record in records { self.restore(record) { _ in } }
+        }
+        let loop = eventLoopGroup.next()
+        let touch = loop.scheduleRepeatedTask(initialDelay: settings.touchInterval, delay: settings.touchInterval) { _ in self.flushTouches() }
+        let sweep = loop.scheduleRepeatedTask(initialDelay: settings.sweepInterval, delay: settings.sweepInterval) { _ in self.sweep() }
+        let reap = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+            for host in self.hosts { host.reapIdle() }
+        }
+        state.withLockedValue { $0.tasks = [touch, sweep, reap] }
+    }
+
+    /// Whether the gateway is on its way out: no new sessions.
+    public var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// Stops taking sessions and waits until no exchange is open, at most until `deadline`.
+    public func drain(within limit: TimeAmount) async {
+        draining.store(true, ordering: .relaxed)
+        let loop = eventLoopGroup.next()
+        let promise = loop.makePromise(of: Void.self)
+        let isIdle = state.withLockedValue { state in
+            state.idleWaiters.append(promise)
+            return openExchanges.load(ordering: .sequentiallyConsistent) == 0
+        }
+        if isIdle { resumeIdleWaiters() }
+        let timer = loop.scheduleTask(in: limit) { self.resumeIdleWaiters() }
+        try? await promise.futureResult.get()
+        timer.cancel()
+    }
+
+    private func resumeIdleWaiters() {
+        let waiters = state.withLockedValue { state in
+            defer { state.idleWaiters.removeAll() }
+            return state.idleWaiters
+        }
+        for waiter in waiters { waiter.succeed(()) }
+    }
+
+    /// Stops upstreams and the periodic work, and waits until the stores have everything.
+    public func shutdown() async {
+        draining.store(true, ordering: .relaxed)
+        let (tasks, hosts) = state.withLockedValue { state in
+            defer { state.tasks.removeAll() }
+            return (state.tasks, state.hosts)
+        }
+        for task in tasks { task.cancel() }
+        let stops = hosts.map { $0.stop() }
+        try? await EventLoopFuture.andAllComplete(stops, on: eventLoopGroup.next()).get()
+        flushTouches()
+        await sessions.flush()
+    }
+
+    /// Requests in progress.
+    public var openExchangeCount: Int { openExchanges.load(ordering: .relaxed) }
+
+    /// Sessions in memory.
+    public var sessionsInMemory: Int { registry.count }
+
+    func exchangeBegan() { openExchanges.wrappingAdd(1, ordering: .relaxed) }
+
+    func exchangeEnded() {
+        let left = openExchanges.wrappingSubtract(1, ordering: .relaxed).newValue
+        if left == 0, isDraining { resumeIdleWaiters() }
+    }
+
+    // MARK: Upstreams
+
+    var hosts: [UpstreamHost] { state.withLockedValue { $0.hosts } }
+
+    func host(named name: String) -> UpstreamHost? { state.withLockedValue { $0.hostsByName[name] } }
+
+    func builtin(named name: String) -> (any BuiltinTool)? { state.withLockedValue { $0.builtins[name] } }
+
+    /// The upstreams a session may use.
+    func hosts(of session: Session) -> [UpstreamHost] {
+        state.withLockedValue { state in
+            guard let server = session.server else { return state.hosts }
+            return state.hostsByName[server].map { [$0] } ?? []
+        }
+    }
+
+    /// Whether `/servers/<name>/mcp` exists.
+    public func hasServer(_ name: String) -> Bool {
+        state.withLockedValue { $0.hostsByName[name] != nil || name == Self.builtinName && !$0.builtins.isEmpty }
+    }
+
+    /// Makes the set of upstreams what is given: starts new ones, stops those that are gone, replaces changed ones, leaves the rest alone.
+    public func setUpstreams(_ definitions: [UpstreamDefinition]) {
+        let (stopped, started) = state.withLockedValue { state -> ([UpstreamHost], [UpstreamHost]) in
+            let old = state.hostsByName
+            var started: [UpstreamHost] = []
+            state.hosts = definitions.map { definition in
+                if let host = old[definition.name], host.definition.fingerprint == definition.fingerprint { return host }
+                let host = UpstreamHost(definition: definition, gateway: self)
+                started.append(host)
+                return host
+            }
+            state.hostsByName = Dictionary(state.hosts.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+            let kept = Set(state.hosts.map { ObjectIdentifier($0) })
+            return (old.values.filter { !kept.contains(ObjectIdentifier($0)) }, started)
+        }
+        for host in stopped {
+            for session in registry.all {
+                session.state.withLockedValue { state in
+                    state.peers.removeValue(forKey: host.name)
+                    state.catalogues.removeValue(forKey: host.name)
+                }
+            }
+            host.stop().whenComplete { _ in }
+        }
+        for host in started { host.start() }
+        if !stopped.isEmpty || !started.isEmpty { catalogueChanged() }
+    }
+
+    /// The state of each upstream, for health and diagnosis.
+    public var upstreamStatus: [(name: String, isReady: Bool, failure: String?)] {
+        hosts.map { ($0.name, $0.info != nil && $0.failure == nil, $0.failure) }
+    }
+
+    /// Runs `body` when every upstream of the session's scope has been tried, at the latest after the start-up wait.
+    func whenSettled(server: String?, _ body: @escaping @Sendable () -> Void) {
+        let unsettled = hosts.filter { (server == nil || $0.name == server) && !$0.isSettled }
+        guard !unsettled.isEmpty else { return body() }
+        let once = NIOLockedValueBox<(@Sendable () -> Void)?>(body)
+        let remaining = NIOLockedValueBox(unsettled.count)
+        let fire: @Sendable () -> Void = {
+            once.withLockedValue { body in
+                defer { body = nil }
+                return body
+            }?()
+        }
+        let timer = eventLoopGroup.next().scheduleTask(in: settings.startupWait) { fire() }
+        for host in unsettled {
+            host.whenSettled {
+                let isLast = remaining.withLockedValue { count in
+                    count -= 1
+                    return count == 0
+                }
+                if isLast {
+                    timer.cancel()
+                    fire()
+                }
+            }
+        }
+    }
+
+    // MARK: Catalogue
+
+    /// The catalogue as the session sees it.
+    func view(for session: Session) -> CatalogueView {
+        let own = session.state.withLockedValue { $0.catalogues }
+        guard own.isEmpty else { return makeView(server: session.server, own: own) }
+        return state.withLockedValue { state in
+            guard let server = session.server else { return state.merged }
+            return state.single[server] ?? CatalogueView(parts: [], pageSize: settings.pageSize)
+        }
+    }
+
+    private func makeView(server: String?, own: [String: UpstreamCatalogue]) -> CatalogueView {
+        let (hosts, builtins) = state.withLockedValue { ($0.hosts, $0.builtinCatalogue) }
+        var parts: [CatalogueView.Part] = []
+        if server == nil || server == Self.builtinName {
+            parts.append(.init(owner: Self.builtinName, catalogue: builtins, filter: .everything, isPrefixed: false))
+        }
+        for host in hosts where server == nil || server == host.name {
+            parts.append(
+                .init(
+                    owner: host.name, catalogue: own[host.name] ?? host.catalogue, filter: host.definition.toolFilter,
+                    isPrefixed: server == nil))
+        }
+        return CatalogueView(parts: parts, pageSize: settings.pageSize)
+    }
+
+    /// Renders the catalogue again and tells sessions which lists changed.
+    func catalogueChanged() {
+        let merged = makeView(server: nil, own: [:])
+        let names = hosts.map(\.name) + [Self.builtinName]
+        let single = Dictionary(uniqueKeysWithValues: Set(names).map { ($0, makeView(server: $0, own: [:])) })
+        let (oldMerged, oldSingle) = state.withLockedValue { state in
+            defer {
+                state.merged = merged
+                state.single = single
+            }
+            return (state.merged, state.single)
+        }
+        let empty = CatalogueView(parts: [], pageSize: settings.pageSize)
+        let mergedChanges = merged.changes(from: oldMerged)
+        let singleChanges = single.mapValues { $0 }.map { name, view in (name, view.changes(from: oldSingle[name] ?? empty)) }
+        let changesByServer = Dictionary(uniqueKeysWithValues: singleChanges)
+        guard !mergedChanges.isEmpty || changesByServer.values.contains(where: { !$0.isEmpty }) else { return }
+        for session in registry.all {
+            let changes = session.server.map { changesByServer[$0] ?? [] } ?? mergedChanges
+            for method in changes.sorted(by: { $0.name < $1.name }) { session.sendListChanged(method) }
+        }
+    }
+
+    // MARK: Streams
+
+    func openStream(
+        of session: Session, kind: StreamRecord.Kind, prefix: StreamID.Prefix, requestIDs: ByteBuffer?,
+        opened: (@Sendable (Result<Void, StoreError>) -> Void)?
+    ) -> EventStream {
+        let record = StreamRecord(
+            session: session.id, stream: .random(prefix), kind: kind, requestIDs: requestIDs, createdAt: clock.now())
+        events.open(record) { result in
+            if case .failure(let error) = result {
+                self.logger.warning("stream not logged; it cannot be resumed", metadata: ["error": "\(error)"])
+            }
+            opened?(result)
+        }
+        return EventStream(record: record, delivered: 0, log: events, logger: logger)
+    }
+
+    /// Tells which of a stream's requests have no answer in the log.
+    func answered(
+        requestIDs: ByteBuffer?, on stream: EventStream, of session: Session, completion: @escaping @Sendable ([ByteBuffer]) -> Void
+    ) {
+        guard let requestIDs, let json = try? JSONText(validating: requestIDs) else { return completion([]) }
+        let ids = json.elements(of: json.root).compactMap { json.slice($0) }
+        // A stream for one request would have ended with its answer.
+        guard ids.count > 1 else { return completion(ids) }
+        events.read(stream.id, of: session.id, after: 0, limit: 100_000) { result in
+            let events = (try? result.get())?.events ?? []
+            let answered = events.compactMap { event -> ByteBuffer? in
+                guard let message = try? Message.parse(event.message), message.kind == .response || message.kind == .errorResponse
+                else { return nil }
+                return message.idBytes
+            }
+            completion(ids.filter { !answered.contains($0) })
+        }
+    }
+}

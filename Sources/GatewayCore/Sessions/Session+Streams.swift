@@ -1,0 +1,109 @@
+import MCPProtocol
+import NIOConcurrencyHelpers
+public import NIOCore
+
+/// SSE streams of a session.
+extension Session {
+    /// Begins the stream that answers a POST. `opened` runs when the stream is durable; events may be appended at once.
+    public func openExchangeStream(
+        requestIDs: [ByteBuffer], opened: @escaping @Sendable (Result<Void, StoreError>) -> Void
+    ) -> EventStream {
+        var ids = ByteBuffer(string: "[")
+        for (index, id) in requestIDs.enumerated() {
+            if index > 0 { ids.writeStaticString(",") }
+            ids.writeImmutableBuffer(id)
+        }
+        ids.writeStaticString("]")
+        return state.withLockedValue { state in
+            let stream = gateway.openStream(of: self, kind: .exchange, prefix: .exchange, requestIDs: ids, opened: opened)
+            state.streams[stream.id] = stream
+            return stream
+        }
+    }
+
+    /// The stream of a POST got its last event.
+    public func exchangeStreamEnded(_ stream: EventStream) {
+        state.withLockedValue { _ = $0.streams.removeValue(forKey: stream.id) }
+    }
+
+    /// The listening stream for a GET without `Last-Event-ID`, and the position to begin at: one that holds messages nobody was given, or
+    /// a new one. `opened` runs when it is durable. Nil when the session has too many.
+    public func openListeningStream(opened: @escaping @Sendable (Result<Void, StoreError>) -> Void) -> (stream: EventStream, after: UInt64)? {
+        state.withLockedValue { state in
+            if let stream = state.listening.last(where: { !$0.isConnected && $0.hasUndelivered }) {
+                opened(.success(()))
+                return (stream, stream.deliveredSequence)
+            }
+            if state.listening.count >= gateway.settings.maxListeningStreams {
+                guard let index = state.listening.firstIndex(where: { !$0.isConnected }) else { return nil }
+                state.listening.remove(at: index)
+            }
+            let stream = gateway.openStream(of: self, kind: .listening, prefix: .listening, requestIDs: nil, opened: opened)
+            state.listening.append(stream)
+            return (stream, 0)
+        }
+    }
+
+    /// Sends what waited for a listening stream; called once one is attached.
+    public func listeningStreamAttached() {
+        let pending = state.withLockedValue { state in
+            defer { state.pendingListChanges.removeAll() }
+            return state.pendingListChanges
+        }
+        for method in pending { sendListChanged(method) }
+    }
+
+    /// Finds the stream a `Last-Event-ID` names, in memory or in the log. Nil when there is none.
+    ///
+    /// A stream of an exchange that ended with the process that worked on it gets an error response for what it still owes.
+    public func findStream(_ id: StreamID, completion: @escaping @Sendable (Result<EventStream?, StoreError>) -> Void) {
+        let known = state.withLockedValue { state in state.streams[id] ?? state.listening.first { $0.id == id } }
+        if let known { return completion(.success(known)) }
+        gateway.events.read(id, of: self.id, after: .max, limit: 1) { result in
+            switch result {
+            case .failure(let error): completion(.failure(error))
+            case .success(nil): completion(.success(nil))
+            case .success(let found?): completion(.success(self.revive(found.record)))
+            }
+        }
+    }
+
+    private func revive(_ record: StreamRecord) -> EventStream {
+        let (stream, isNew) = state.withLockedValue { state -> (EventStream, Bool) in
+            if let known = state.streams[record.stream] ?? state.listening.first(where: { $0.id == record.stream }) { return (known, false) }
+            let stream = EventStream(record: record, delivered: record.lastSequence, log: gateway.events, logger: gateway.logger)
+            switch record.kind {
+            case .listening: state.listening.append(stream)
+            case .exchange: if !record.hasEnded { state.streams[record.stream] = stream }
+            }
+            return (stream, true)
+        }
+        if isNew, record.kind == .exchange, !record.hasEnded { endOrphan(stream, requestIDs: record.requestIDs) }
+        return stream
+    }
+
+    /// Answers requests whose outcome went down with an earlier process.
+    private func endOrphan(_ stream: EventStream, requestIDs: ByteBuffer?) {
+        gateway.answered(requestIDs: requestIDs, on: stream, of: self) { unanswered in
+            for (index, id) in unanswered.enumerated() {
+                stream.append(Gateway.lostError.response(id: id), ends: index == unanswered.count - 1)
+            }
+            if unanswered.isEmpty { stream.end() }
+            self.exchangeStreamEnded(stream)
+        }
+    }
+
+    /// Loads the listening stream that the client will come back to, after a restart.
+    func restoreStreams(_ records: [StreamRecord]) {
+        guard let record = records.last(where: { $0.kind == .listening && !$0.hasEnded }) else { return }
+        // What a stream begun by a message holds was never given to anybody; of others the client knows its position.
+        let delivered = record.stream.wasBegunWaiting ? 0 : record.lastSequence
+        let stream = EventStream(record: record, delivered: delivered, log: gateway.events, logger: gateway.logger)
+        state.withLockedValue { state in
+            if state.listening.isEmpty { state.listening.append(stream) }
+        }
+    }
+
+    /// All streams in memory.
+    var streams: [EventStream] { state.withLockedValue { $0.listening + Array($0.streams.values) } }
+}

@@ -1,0 +1,110 @@
+import Logging
+import MCPProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// What a session has to do with its own upstream processes, and with what upstreams say by themselves.
+extension Session {
+    /// The client's `initialize` params for a process of its own, speaking the revision agreed on with the client.
+    func initializeParams(forRevision revision: Revision) -> ByteBuffer {
+        guard let json = try? JSONText(validating: initializeParams) else { return initializeParams }
+        var bytes = ByteBuffer()
+        bytes.write(initializeParams, splicing: [Splice(json.member("protocolVersion", of: json.root), .string(revision.rawValue))])
+        bytes.replaceLineBreaks()
+        return bytes
+    }
+
+    /// Tells a process that was started (again) what the client had told an earlier one.
+    func restoreUpstreamState(on peer: UpstreamPeer, host: String, info: UpstreamInfo) {
+        let (level, uris) = state.withLockedValue { state in
+            (state.logLevel, state.subscriptions.filter { $0.value == host }.map(\.key).sorted())
+        }
+        if let level, info.has("logging") { peer.setLogLevel(level) }
+        for uri in uris { peer.subscribe(uri: uri) }
+    }
+
+    /// A notification of the session's own process.
+    func receive(_ notification: Message, method: MCPProtocol.Method, from peer: UpstreamPeer) {
+        var bytes = notification.bytes
+        switch method {
+        case .loggingMessage:
+            guard wants(notification) else { return }
+        case .resourcesUpdated:
+            sendUnsolicited(bytes)
+            return
+        case .cancelled:
+            guard let cancelled = cancelInput(notification, from: peer) else { return }
+            bytes = cancelled
+        default: break
+        }
+        if let exchange = peer.newestExchange(), exchange.emit(.notification(bytes)) { return }
+        sendUnsolicited(bytes)
+    }
+
+    /// Whether a `notifications/message` is at least as severe as the client asked for.
+    func wants(_ message: Message) -> Bool {
+        guard let minimum = state.withLockedValue({ $0.logLevel }),
+            let level = message.json.string(message.param("level")).flatMap(LogLevel.init(rawValue:))
+        else { return true }
+        return level >= minimum
+    }
+
+    /// Whether an update of `uri` concerns a subscription: the same URI, or one below it (server/resources, "Subscriptions").
+    func isSubscribed(to uri: String) -> Bool {
+        state.withLockedValue { state in
+            state.subscriptions[uri] != nil || state.subscriptions.keys.contains { uri.hasPrefix($0) }
+        }
+    }
+
+    /// Remembers who runs a task of the session's.
+    func rememberTask(_ id: String, upstream: String) {
+        let limit = gateway.settings.maxRememberedPerSession
+        let dropped = state.withLockedValue { state -> String? in
+            defer { state.tasks[id] = upstream }
+            return state.tasks.count >= limit ? state.tasks.keys.first : nil
+        }
+        if let dropped {
+            state.withLockedValue { _ = $0.tasks.removeValue(forKey: dropped) }
+            gateway.sessions.setAttribute(.task(id: dropped), of: self.id, to: nil, completion: nil)
+        }
+        gateway.sessions.setAttribute(.task(id: id), of: self.id, to: ByteBuffer(string: upstream), completion: nil)
+    }
+
+    func upstream(ofTask id: String) -> String? { state.withLockedValue { $0.tasks[id] } }
+
+    /// Ends everything that the session has in this process.
+    func end() -> [EventLoopFuture<Void>] {
+        let (peers, streams, exchanges) = state.withLockedValue { state in
+            state.isEnded = true
+            defer {
+                state.peers.removeAll()
+                state.streams.removeAll()
+                state.listening.removeAll()
+                state.inputs.removeAll()
+                state.subscriptions.removeAll()
+            }
+            return (state.peers, state.listening + Array(state.streams.values), Array(state.exchanges.values))
+        }
+        for exchange in exchanges { exchange.cancel(reason: .jsonString("session ended")) }
+        for stream in streams { stream.end() }
+        return peers.map { name, peer in gateway.host(named: name)?.release(peer) ?? peer.stop() }
+    }
+}
+
+extension UpstreamPeer {
+    /// Asks for log messages of that level and above; the answer does not matter to anybody.
+    func setLogLevel(_ level: LogLevel) {
+        request(method: MCPProtocol.Method.loggingSetLevel.name, params: ByteBuffer(string: "{\"level\":\"\(level.rawValue)\"}"))
+            .whenFailure { self.logger.info("upstream refused the log level", metadata: ["upstream": "\(self.name)", "error": "\($0)"]) }
+    }
+
+    /// Subscribes again after a restart.
+    func subscribe(uri: String) {
+        var params = ByteBuffer(string: "{\"uri\":")
+        params.writeJSONString(uri)
+        params.writeStaticString("}")
+        request(method: MCPProtocol.Method.resourcesSubscribe.name, params: params).whenFailure {
+            self.logger.warning("subscription not renewed", metadata: ["upstream": "\(self.name)", "error": "\($0)"])
+        }
+    }
+}

@@ -1,0 +1,223 @@
+public import MCPProtocol
+public import NIOConcurrencyHelpers
+public import NIOCore
+
+/// Where a transport without SSE streams (stdio) takes messages that belong to no request.
+public protocol UnsolicitedSink: AnyObject, Sendable {
+    func send(_ message: ByteBuffer)
+}
+
+/// What an instance holds of a session while it is in use. What must outlive the process is in the stores.
+public final class Session: Sendable {
+    public let id: SessionID
+    /// The revision agreed on with the client.
+    public let revision: Revision
+    /// The one server it is confined to; nil for all.
+    public let server: String?
+    public let clientID: String
+    /// Raw `params` of the client's `initialize`.
+    public let initializeParams: ByteBuffer
+    unowned let gateway: Gateway
+    let state: NIOLockedValueBox<State>
+
+    struct State {
+        var lastSeen: WallTime
+        /// `lastSeen` is newer than the store's.
+        var isTouched = false
+        var isEnded = false
+        var logLevel: LogLevel?
+        /// URI → upstream.
+        var subscriptions: [String: String] = [:]
+        /// Task id → upstream.
+        var tasks: [String: String] = [:]
+        var exchanges: [RequestKey: Exchange] = [:]
+        var exchangeCount = 0
+        var inputs: [String: OpenInput] = [:]
+        var nextInput: UInt64 = 1
+        /// Listening streams, oldest first.
+        var listening: [EventStream] = []
+        /// Exchange streams that have not ended.
+        var streams: [StreamID: EventStream] = [:]
+        /// List changes that wait for a listening stream.
+        var pendingListChanges: [MCPProtocol.Method] = []
+        var unsolicited: (any UnsolicitedSink)?
+        /// Own processes of upstreams with `session` isolation.
+        var peers: [String: UpstreamPeer] = [:]
+        /// Lists of own processes, where they changed.
+        var catalogues: [String: UpstreamCatalogue] = [:]
+    }
+
+    /// A request of a server's that the client has not answered.
+    struct OpenInput {
+        let peer: UpstreamPeer
+        /// The server's raw id.
+        let upstreamID: ByteBuffer
+        /// The server's raw progress token.
+        let progressToken: ByteBuffer?
+    }
+
+    init(record: SessionRecord, gateway: Gateway) {
+        id = record.id
+        revision = record.revision
+        server = record.server
+        clientID = record.clientID
+        initializeParams = record.initializeParams
+        self.gateway = gateway
+        var state = State(lastSeen: record.lastSeen)
+        for (attribute, value) in record.attributes {
+            if let uri = attribute.subscribedURI {
+                state.subscriptions[uri] = String(buffer: value)
+            } else if let task = attribute.taskID {
+                state.tasks[task] = String(buffer: value)
+            } else if attribute == .logLevel {
+                state.logLevel = LogLevel(rawValue: String(buffer: value))
+            }
+        }
+        self.state = NIOLockedValueBox(state)
+    }
+
+    /// The session was deleted or has expired.
+    public var isEnded: Bool { state.withLockedValue { $0.isEnded } }
+
+    /// Streams that a client is connected to now.
+    public var connectedStreams: Int {
+        state.withLockedValue { state in
+            state.listening.count { $0.isConnected } + state.streams.values.count { $0.isConnected }
+        }
+    }
+
+    // MARK: Exchanges
+
+    /// Registers an exchange; false when the session has too many.
+    func exchangeBegan(_ exchange: Exchange) -> Bool {
+        let key = RequestKey(exchange.request.id, in: exchange.request.json)
+        let limit = gateway.settings.maxConcurrentPerSession
+        return state.withLockedValue { state in
+            guard state.exchangeCount < limit else { return false }
+            state.exchangeCount += 1
+            // A client that uses an id twice at once still gets both answers, each on its own connection.
+            state.exchanges[key] = exchange
+            return true
+        }
+    }
+
+    func exchangeEnded(_ exchange: Exchange) {
+        let key = RequestKey(exchange.request.id, in: exchange.request.json)
+        state.withLockedValue { state in
+            state.exchangeCount -= 1
+            if state.exchanges[key] === exchange { state.exchanges.removeValue(forKey: key) }
+        }
+        gateway.exchangeEnded()
+    }
+
+    func exchange(for key: RequestKey) -> Exchange? { state.withLockedValue { $0.exchanges[key] } }
+
+    /// The newest open exchange that `peer` works on: a message of the peer's that names no request belongs to it as likely as to any.
+    func currentExchange(on peer: UpstreamPeer) -> Exchange? {
+        let candidates = state.withLockedValue { Array($0.exchanges.values) }
+        return candidates.last { $0.peer === peer }
+    }
+
+    // MARK: Messages that belong to no request
+
+    /// Sends a message on a listening stream, now or when the client opens one.
+    func sendUnsolicited(_ message: ByteBuffer) {
+        let (sink, stream) = state.withLockedValue { state -> ((any UnsolicitedSink)?, EventStream?) in
+            guard !state.isEnded else { return (nil, nil) }
+            if let sink = state.unsolicited { return (sink, nil) }
+            if let stream = state.listening.last(where: { $0.isConnected }) ?? state.listening.last { return (nil, stream) }
+            let stream = gateway.openStream(of: self, kind: .listening, prefix: .waiting, requestIDs: nil, opened: nil)
+            state.listening.append(stream)
+            return (nil, stream)
+        }
+        sink?.send(message)
+        stream?.append(message)
+    }
+
+    /// Tells the client that a list changed. Until it listens, many changes are one.
+    func sendListChanged(_ method: MCPProtocol.Method) {
+        let isConnected = state.withLockedValue { state in
+            if state.unsolicited != nil || state.listening.contains(where: { $0.isConnected }) { return true }
+            if !state.pendingListChanges.contains(method) { state.pendingListChanges.append(method) }
+            return false
+        }
+        if isConnected { sendUnsolicited(MessageWriter.notification(method: method.name)) }
+    }
+
+    /// Lets a transport without streams take unsolicited messages.
+    public func setUnsolicitedSink(_ sink: any UnsolicitedSink) {
+        let pending = state.withLockedValue { state in
+            state.unsolicited = sink
+            defer { state.pendingListChanges.removeAll() }
+            return state.pendingListChanges
+        }
+        for method in pending { sink.send(MessageWriter.notification(method: method.name)) }
+    }
+
+    // MARK: What servers ask of the client
+
+    /// Registers a server's request and returns it with the session's own id, ready for the client. Nil when too many wait.
+    func openInput(_ request: Message, from peer: UpstreamPeer) -> ByteBuffer? {
+        guard let upstreamID = request.idBytes else { return nil }
+        let token = request.json.member("progressToken", of: request.param("_meta"))
+        let input = OpenInput(peer: peer, upstreamID: upstreamID, progressToken: request.json.slice(token))
+        let limit = gateway.settings.maxOpenInputs
+        let id = state.withLockedValue { state -> String? in
+            guard state.inputs.count < limit, !state.isEnded else { return nil }
+            // The instance's tag keeps an answer that comes after a restart from being taken for one to a newer request.
+            let id = "\(gateway.inputTag)-\(state.nextInput)"
+            state.nextInput += 1
+            state.inputs[id] = input
+            return id
+        }
+        guard let id else { return nil }
+        var splices = [Splice(request.id, .string(id))]
+        if token.isPresent { splices.append(Splice(token, .string(id))) }
+        var bytes = ByteBuffer()
+        bytes.write(request.bytes, splicing: splices)
+        return bytes
+    }
+
+    /// The client's answer to a server's request. False when nobody waits for it.
+    func answerInput(_ response: Message) -> Bool {
+        guard let id = response.json.string(response.id), let input = state.withLockedValue({ $0.inputs.removeValue(forKey: id) })
+        else { return false }
+        var bytes = ByteBuffer()
+        bytes.write(response.bytes, splicing: [Splice(response.id, .bytes(input.upstreamID))])
+        if response.hasLineBreaks { bytes.replaceLineBreaks() }
+        input.peer.respond(bytes)
+        return true
+    }
+
+    /// The client reports progress on a server's request.
+    func forwardInputProgress(_ notification: Message) {
+        let token = notification.param("progressToken")
+        guard let id = notification.json.string(token), let input = state.withLockedValue({ $0.inputs[id] }),
+            let original = input.progressToken
+        else { return }
+        var bytes = ByteBuffer()
+        bytes.write(notification.bytes, splicing: [Splice(token, .bytes(original))])
+        if notification.hasLineBreaks { bytes.replaceLineBreaks() }
+        input.peer.notify(bytes)
+    }
+
+    /// A server took back its request: the `notifications/cancelled` for the client, with the session's id in it.
+    func cancelInput(_ notification: Message, from peer: UpstreamPeer) -> ByteBuffer? {
+        let span = notification.param("requestId")
+        guard let upstreamID = notification.json.slice(span) else { return nil }
+        let id = state.withLockedValue { state -> String? in
+            guard let id = state.inputs.first(where: { $0.value.peer === peer && $0.value.upstreamID == upstreamID })?.key else { return nil }
+            state.inputs.removeValue(forKey: id)
+            return id
+        }
+        guard let id else { return nil }
+        var bytes = ByteBuffer()
+        bytes.write(notification.bytes, splicing: [Splice(span, .string(id))])
+        return bytes
+    }
+
+    /// Forgets the requests of a server that is gone.
+    func dropInputs(of peer: UpstreamPeer) {
+        state.withLockedValue { state in state.inputs = state.inputs.filter { $0.value.peer !== peer } }
+    }
+}

@@ -1,0 +1,61 @@
+import MCPProtocol
+import NIOCore
+
+/// A request that no rule assigns to one upstream: asks one after another until one knows what it is about.
+final class FallbackCall: UpstreamCallHandler {
+    let exchange: Exchange
+    private let remaining: [UpstreamHost]
+    private let splices: [Splice]
+    /// Error codes that mean "not mine".
+    private let passOn: Set<Int>
+
+    init(exchange: Exchange, remaining: [UpstreamHost], splices: [Splice], passOn: Set<Int>) {
+        self.exchange = exchange
+        self.remaining = remaining
+        self.splices = splices
+        self.passOn = passOn
+    }
+
+    /// Asks the first of `hosts`.
+    static func start(_ exchange: Exchange, hosts: [UpstreamHost], splices: [Splice] = [], passOn: Set<Int>, noneLeft: RPCError) {
+        guard let host = hosts.first else { return exchange.fail(noneLeft) }
+        switch host.peer(for: exchange.session) {
+        case .failure(let error):
+            hosts.count > 1
+                ? start(exchange, hosts: Array(hosts.dropFirst()), splices: splices, passOn: passOn, noneLeft: noneLeft)
+                : exchange.fail(error)
+        case .success(let peer):
+            let call = FallbackCall(exchange: exchange, remaining: Array(hosts.dropFirst()), splices: splices, passOn: passOn)
+            peer.send(exchange.upstreamRequest(splices: splices, timeout: host.definition.callTimeout), handler: call)
+        }
+    }
+
+    func upstreamAccepted(call: UInt64, by peer: UpstreamPeer) { exchange.upstreamAccepted(call: call, by: peer) }
+    func upstreamProgressed(_ notification: Message) { exchange.upstreamProgressed(notification) }
+
+    func upstreamResponded(_ response: Message) {
+        if response.kind == .errorResponse, !remaining.isEmpty,
+            let code = response.json.integer(response.json.member("code", of: response.error)), passOn.contains(code)
+        {
+            goOn()
+        } else {
+            exchange.upstreamResponded(response)
+        }
+    }
+
+    func upstreamFailed(_ error: RPCError) {
+        remaining.isEmpty ? exchange.fail(error) : goOn()
+    }
+
+    private func goOn() {
+        let none = RPCError(code: .methodNotFound, message: "Method not found")
+        FallbackCall.start(exchange, hosts: remaining, splices: splices, passOn: passOn, noneLeft: none)
+    }
+}
+
+extension Exchange {
+    /// What goes to the upstream for it.
+    func upstreamRequest(splices: [Splice], timeout: TimeAmount) -> UpstreamRequest {
+        UpstreamRequest(message: request, splices: splices, progressToken: progressToken, timeout: timeout)
+    }
+}

@@ -1,0 +1,67 @@
+public import MCPProtocol
+public import NIOCore
+
+/// A request on its way to an upstream: the client's message and what is replaced in it.
+public struct UpstreamRequest: Sendable {
+    /// The client's request; `id` and progress token are replaced by the peer.
+    public let message: Message
+    /// Replacements the router asks for (the tool's name without its prefix, for example).
+    public let splices: [Splice]
+    /// Raw progress token of the client, to be put back into progress notifications.
+    public let progressToken: JSONSpan
+    /// How long the upstream may be silent about the request.
+    public let timeout: TimeAmount
+
+    public init(message: Message, splices: [Splice], progressToken: JSONSpan, timeout: TimeAmount) {
+        self.message = message
+        self.splices = splices
+        self.progressToken = progressToken
+        self.timeout = timeout
+    }
+}
+
+/// Hears of what becomes of a request. All calls are made on the peer's event loop; exactly one of `responded` and `failed` is the last.
+public protocol UpstreamCallHandler: AnyObject, Sendable {
+    /// The peer took the request and gave it this id.
+    func upstreamAccepted(call: UInt64, by peer: UpstreamPeer)
+    /// `notifications/progress` for the request; the token in it is the peer's.
+    func upstreamProgressed(_ notification: Message)
+    /// The response; the id in it is the peer's.
+    func upstreamResponded(_ response: Message)
+    /// There will be no response.
+    func upstreamFailed(_ error: RPCError)
+}
+
+/// What an upstream said about itself in the handshake.
+public struct UpstreamInfo: Sendable {
+    public let revision: Revision
+    /// The `result` of `initialize`.
+    public let initializeResult: JSONText
+
+    public init(revision: Revision, initializeResult: JSONText) {
+        self.revision = revision
+        self.initializeResult = initializeResult
+    }
+
+    /// Raw `capabilities`.
+    public var capabilities: JSONSpan { initializeResult.member("capabilities", of: initializeResult.root) }
+
+    /// Whether a capability is declared.
+    public func has(_ capability: StaticString) -> Bool { initializeResult.member(capability, of: capabilities).isPresent }
+
+    /// Whether a capability is declared with a member that is true.
+    public func has(_ capability: StaticString, _ member: StaticString) -> Bool {
+        initializeResult.isTrue(initializeResult.member(member, of: initializeResult.member(capability, of: capabilities)))
+    }
+
+    /// Raw JSON of a capability.
+    public func capability(_ name: StaticString) -> ByteBuffer? {
+        initializeResult.slice(initializeResult.member(name, of: capabilities))
+    }
+
+    /// Raw `serverInfo`.
+    public var serverInfo: ByteBuffer? { initializeResult.slice(initializeResult.member("serverInfo", of: initializeResult.root)) }
+
+    /// `instructions`, decoded.
+    public var instructions: String? { initializeResult.string(initializeResult.member("instructions", of: initializeResult.root)) }
+}

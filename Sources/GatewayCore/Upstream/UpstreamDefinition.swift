@@ -1,0 +1,35 @@
+public import NIOCore
+
+/// How processes of an upstream are shared (DESIGN, decision 6).
+public enum Isolation: String, Sendable, Hashable {
+    /// One conversation per instance; requests of all sessions are multiplexed.
+    case shared
+    /// One conversation per session, with the client's own capabilities.
+    case session
+}
+
+/// One configured upstream.
+public struct UpstreamDefinition: Sendable {
+    public let name: String
+    public let isolation: Isolation
+    public let factory: any UpstreamLinkFactory
+    /// How long it may be silent about a request.
+    public var callTimeout: TimeAmount = .seconds(60)
+    public var handshakeTimeout: TimeAmount = .seconds(30)
+    /// A session's own process that was not used for this long is stopped.
+    public var idleTimeout: TimeAmount = .minutes(10)
+    /// Processes of one upstream for different sessions at once.
+    public var maxSessionProcesses = 200
+    public var maxInFlight = 4096
+    public var toolFilter = ToolFilter.everything
+    public var backoff = RestartBackoff.Policy()
+    /// Two definitions with the same fingerprint are the same: a reload leaves the upstream alone.
+    public let fingerprint: String
+
+    public init(name: String, isolation: Isolation, factory: any UpstreamLinkFactory, fingerprint: String) {
+        self.name = name
+        self.isolation = isolation
+        self.factory = factory
+        self.fingerprint = fingerprint
+    }
+}

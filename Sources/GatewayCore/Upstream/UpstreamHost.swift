@@ -1,0 +1,259 @@
+import Logging
+import MCPProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// A configured upstream with all its conversations: the shared one, or one per session and one to learn what it offers.
+final class UpstreamHost: Sendable {
+    let definition: UpstreamDefinition
+    unowned let gateway: Gateway
+    private let logger: Logger
+    private let state = NIOLockedValueBox(State())
+
+    private struct State {
+        /// The shared conversation; with `session` isolation the one that the catalogue is read from.
+        var main: UpstreamPeer?
+        var sessionPeers: [ObjectIdentifier: SessionPeer] = [:]
+        var catalogue = UpstreamCatalogue()
+        var info: UpstreamInfo?
+        /// The first attempt to learn the catalogue is over, well or not.
+        var isSettled = false
+        var waiters: [@Sendable () -> Void] = []
+        var failure: String?
+        var isStopped = false
+    }
+
+    private struct SessionPeer {
+        let peer: UpstreamPeer
+        weak var session: Session?
+    }
+
+    init(definition: UpstreamDefinition, gateway: Gateway) {
+        self.definition = definition
+        self.gateway = gateway
+        logger = gateway.logger
+    }
+
+    var name: String { definition.name }
+    var info: UpstreamInfo? { state.withLockedValue { $0.info } }
+    var catalogue: UpstreamCatalogue { state.withLockedValue { $0.catalogue } }
+    var isSettled: Bool { state.withLockedValue { $0.isSettled } }
+    var failure: String? { state.withLockedValue { $0.failure } }
+
+    /// Starts the conversation that the catalogue comes from.
+    func start() {
+        let peer = makePeer(params: gateway.ownInitializeParams, restarts: definition.isolation == .shared)
+        state.withLockedValue { $0.main = peer }
+        peer.start()
+    }
+
+    private func makePeer(params: ByteBuffer, restarts: Bool) -> UpstreamPeer {
+        let settings = UpstreamPeerSettings(
+            initializeParams: params, handshakeTimeout: definition.handshakeTimeout, maxInFlight: definition.maxInFlight,
+            restartsByItself: restarts)
+        return UpstreamPeer(
+            name: name, settings: settings, factory: definition.factory, eventLoop: gateway.eventLoopGroup.next(),
+            backoff: RestartBackoff(policy: definition.backoff), logger: logger, owner: self)
+    }
+
+    /// The conversation a session's requests go to. It is made, not started, when there is none.
+    func peer(for session: Session) -> Result<UpstreamPeer, RPCError> {
+        if definition.isolation == .shared {
+            guard let main = state.withLockedValue({ $0.main }) else {
+                return .failure(RPCError(code: .connectionClosed, message: "upstream \"\(name)\" is not running"))
+            }
+            return .success(main)
+        }
+        if let peer = session.state.withLockedValue({ $0.peers[name] }) { return .success(peer) }
+        let limit = definition.maxSessionProcesses
+        let hasRoom = state.withLockedValue { $0.sessionPeers.count < limit && !$0.isStopped }
+        guard hasRoom else {
+            return .failure(
+                RPCError(
+                    code: .internalError,
+                    message: "upstream \"\(name)\" already runs for \(limit) sessions (limits.maxSessionProcesses); try again later"))
+        }
+        let params = session.initializeParams(forRevision: session.revision)
+        let fresh = makePeer(params: params, restarts: false)
+        let peer = session.state.withLockedValue { state in
+            if let existing = state.peers[name] { return existing }
+            state.peers[name] = fresh
+            return fresh
+        }
+        if peer === fresh {
+            state.withLockedValue { $0.sessionPeers[ObjectIdentifier(fresh)] = SessionPeer(peer: fresh, session: session) }
+        }
+        return .success(peer)
+    }
+
+    /// The session whose own conversation `peer` is.
+    func session(of peer: UpstreamPeer) -> Session? {
+        state.withLockedValue { $0.sessionPeers[ObjectIdentifier(peer)]?.session }
+    }
+
+    /// Ends a session's own conversation.
+    func release(_ peer: UpstreamPeer) -> EventLoopFuture<Void> {
+        state.withLockedValue { _ = $0.sessionPeers.removeValue(forKey: ObjectIdentifier(peer)) }
+        return peer.stop()
+    }
+
+    /// Stops processes that nobody used for the idle time.
+    func reapIdle() {
+        guard definition.isolation == .session else { return }
+        let (peers, main) = state.withLockedValue { (Array($0.sessionPeers.values), $0.main) }
+        if let main { _ = main.stopIfIdle(for: definition.idleTimeout) }
+        for entry in peers {
+            // A subscription needs its process.
+            if let session = entry.session, session.state.withLockedValue({ $0.subscriptions.values.contains(name) }) { continue }
+            entry.peer.stopIfIdle(for: definition.idleTimeout).whenSuccess { wasStopped in
+                guard wasStopped else { return }
+                self.logger.info("idle process of a session stopped", metadata: ["upstream": "\(self.name)"])
+                guard let session = entry.session else { return }
+                // The next request makes a new one.
+                session.state.withLockedValue { _ = $0.peers.removeValue(forKey: self.name) }
+                self.release(entry.peer).whenComplete { _ in }
+            }
+        }
+    }
+
+    func stop() -> EventLoopFuture<Void> {
+        let (peers, waiters) = state.withLockedValue { state in
+            state.isStopped = true
+            state.isSettled = true
+            defer {
+                state.waiters.removeAll()
+                state.sessionPeers.removeAll()
+            }
+            return ([state.main].compactMap { $0 } + state.sessionPeers.values.map(\.peer), state.waiters)
+        }
+        waiters.forEach { $0() }
+        return EventLoopFuture.andAllSucceed(peers.map { $0.stop() }, on: gateway.eventLoopGroup.next())
+    }
+
+    /// Runs `body` once the first attempt to learn the catalogue is over; at once when it is.
+    func whenSettled(_ body: @escaping @Sendable () -> Void) {
+        let isSettled = state.withLockedValue { state in
+            if !state.isSettled { state.waiters.append(body) }
+            return state.isSettled
+        }
+        if isSettled { body() }
+    }
+
+    private func settle() {
+        let waiters = state.withLockedValue { state in
+            state.isSettled = true
+            defer { state.waiters.removeAll() }
+            return state.waiters
+        }
+        waiters.forEach { $0() }
+    }
+
+    // MARK: Catalogue
+
+    /// Reads lists again and tells the gateway what is new.
+    func refresh(_ kinds: [CatalogueKind], from peer: UpstreamPeer) -> EventLoopFuture<Void> {
+        let reads = kinds.map { kind in
+            CatalogueFetcher.fetch(kind, from: peer).map { (kind, $0) }.flatMapError { error in
+                self.logger.warning(
+                    "upstream did not give its list",
+                    metadata: ["upstream": "\(self.name)", "list": "\(kind.listMethod.name)", "error": "\(error)"])
+                return peer.eventLoop.makeFailedFuture(error)
+            }
+        }
+        return EventLoopFuture.whenAllComplete(reads, on: peer.eventLoop).map { results in
+            let fetched = results.compactMap { try? $0.get() }
+            if let session = self.session(of: peer) {
+                let base = self.catalogue
+                session.state.withLockedValue { state in
+                    var own = state.catalogues[self.name] ?? base
+                    for (kind, entries) in fetched { own.set(kind, to: entries) }
+                    state.catalogues[self.name] = own
+                }
+            } else {
+                self.state.withLockedValue { state in
+                    for (kind, entries) in fetched { state.catalogue.set(kind, to: entries) }
+                }
+                self.gateway.catalogueChanged()
+            }
+        }
+    }
+}
+
+extension UpstreamHost: UpstreamPeerOwner {
+    func peerBecameReady(_ peer: UpstreamPeer, info: UpstreamInfo) {
+        if let session = session(of: peer) {
+            session.restoreUpstreamState(on: peer, host: name, info: info)
+            return
+        }
+        state.withLockedValue { state in
+            state.info = info
+            state.failure = nil
+        }
+        if definition.isolation == .shared { gateway.restoreUpstreamState(on: peer, host: self, info: info) }
+        let kinds = CatalogueKind.allCases.filter { info.has($0.capability) }
+        refresh(kinds, from: peer).whenComplete { _ in self.settle() }
+    }
+
+    func peerWentDown(_ peer: UpstreamPeer, reason: String, willRestart: Bool) {
+        if let session = session(of: peer) {
+            session.dropInputs(of: peer)
+            return
+        }
+        // The process that only told the catalogue is stopped when idle; that is no failure.
+        state.withLockedValue { state in
+            if definition.isolation == .shared || state.info == nil { state.failure = reason }
+        }
+        settle()
+    }
+
+    func peer(_ peer: UpstreamPeer, receivedRequest request: Message) {
+        guard let id = request.idBytes else { return }
+        guard let session = session(of: peer) else {
+            // A shared process cannot say which client it asks, so it was offered none of the client's features.
+            let error = RPCError(
+                code: .methodNotFound,
+                message: "the gateway shares this server between clients; set \"isolation\": \"session\" to let it ask its client")
+            peer.respond(error.response(id: id))
+            return
+        }
+        guard let bytes = session.openInput(request, from: peer) else {
+            peer.respond(RPCError(code: .internalError, message: "too many requests wait for the client").response(id: id))
+            return
+        }
+        if let exchange = peer.newestExchange(), exchange.emit(.inputRequired(bytes)) { return }
+        session.sendUnsolicited(bytes)
+    }
+
+    func peer(_ peer: UpstreamPeer, receivedNotification notification: Message) {
+        let method = notification.methodName
+        let kinds = CatalogueKind.allCases.filter { $0.listChanged == method }
+        if !kinds.isEmpty {
+            let declared = kinds.filter { kind in peer.currentInfo()?.has(kind.capability) ?? false }
+            let session = session(of: peer)
+            refresh(declared, from: peer).whenSuccess { session?.sendListChanged(method) }
+            return
+        }
+        if let session = session(of: peer) {
+            session.receive(notification, method: method, from: peer)
+        } else {
+            gateway.receiveShared(notification, method: method, from: peer, host: self)
+        }
+    }
+}
+
+extension UpstreamPeer {
+    /// The newest exchange in progress. On the event loop.
+    func newestExchange() -> Exchange? {
+        var newest: (call: UInt64, exchange: Exchange)?
+        for (call, entry) in core.value.calls where call > newest?.call ?? 0 {
+            if let exchange = (entry.handler as? Exchange) ?? (entry.handler as? FallbackCall)?.exchange { newest = (call, exchange) }
+        }
+        return newest?.exchange
+    }
+
+    /// All exchanges in progress. On the event loop.
+    func openExchanges() -> [Exchange] { core.value.calls.values.compactMap { $0.handler as? Exchange } }
+
+    /// What the server said in the handshake. On the event loop.
+    func currentInfo() -> UpstreamInfo? { core.value.info }
+}

@@ -1,0 +1,55 @@
+public import MCPProtocol
+public import NIOCore
+
+/// The wire to one MCP server: a child's pipes, an HTTP session. It moves messages and knows no MCP beyond what moving them needs.
+///
+/// All functions are called, and all delegate calls are made, on the link's event loop.
+public protocol UpstreamLink: AnyObject, Sendable {
+    /// Sends a message. `call` names the request it carries, so that its failure can be told.
+    ///
+    /// - Returns: false when the link's queue is full or it is closing; the message is not sent then.
+    func send(_ message: ByteBuffer, call: UInt64?) -> Bool
+    /// The handshake is done: the revision is fixed, a listening stream may be opened.
+    func handshakeCompleted(revision: Revision)
+    /// Closes the link in an orderly way; the delegate hears of it when that is done.
+    func close()
+}
+
+/// Hears of what comes over a link.
+public protocol UpstreamLinkDelegate: AnyObject, Sendable {
+    /// One JSON-RPC message, not parsed yet.
+    func link(_ link: any UpstreamLink, received message: ByteBuffer)
+    /// The request of that call will not be answered; the link itself lives on.
+    func link(_ link: any UpstreamLink, failed call: UInt64, with error: LinkCallFailure)
+    /// The link is gone. The last call it makes.
+    func link(_ link: any UpstreamLink, closed reason: LinkClosure)
+}
+
+/// Why a link gives up one request.
+public enum LinkCallFailure: Error, Sendable {
+    /// The server does not know the session any more and did not process the request: it can be sent again after a new handshake.
+    case sessionEnded
+    case failed(String)
+}
+
+/// Why a link is gone.
+public struct LinkClosure: Error, Sendable, CustomStringConvertible {
+    /// A sentence for people and for the error that the client sees.
+    public let description: String
+    /// Whether it ended because it was asked to.
+    public let isOrderly: Bool
+    /// Whether starting again at once makes sense (a remote session that expired).
+    public let mayReconnectAtOnce: Bool
+
+    public init(description: String, isOrderly: Bool = false, mayReconnectAtOnce: Bool = false) {
+        self.description = description
+        self.isOrderly = isOrderly
+        self.mayReconnectAtOnce = mayReconnectAtOnce
+    }
+}
+
+/// Makes links to one configured server.
+public protocol UpstreamLinkFactory: Sendable {
+    /// Starts a link on `eventLoop`.
+    func connect(on eventLoop: any EventLoop, delegate: any UpstreamLinkDelegate) -> EventLoopFuture<any UpstreamLink>
+}

@@ -1,0 +1,220 @@
+import DequeModule
+import Logging
+import MCPProtocol
+public import NIOCore
+
+/// Start, handshake, crash, restart, stop. Runs on the event loop.
+extension UpstreamPeer {
+    func connectIfNeeded(_ core: UpstreamPeerCore) {
+        switch core.phase {
+        case .idle: connect(core)
+        case .givenUp(let until, _) where NIODeadline.now() >= until: connect(core)
+        default: return
+        }
+    }
+
+    private func connect(_ core: UpstreamPeerCore) {
+        core.attempt += 1
+        let attempt = core.attempt
+        core.phase = .connecting(attempt: attempt)
+        eventLoop.scheduleTask(in: settings.handshakeTimeout) { self.handshakeTimedOut(attempt: attempt) }
+        factory.connect(on: eventLoop, delegate: self).whenComplete { result in
+            let core = self.core.value
+            switch result {
+            case .success(let link):
+                guard case .connecting(attempt) = core.phase else {
+                    link.close()
+                    return
+                }
+                core.link = link
+                self.shakeHands(core, link: link)
+            case .failure(let error):
+                guard case .connecting(attempt) = core.phase else {
+                    self.finishStop(core)
+                    return
+                }
+                self.wentDown(core, reason: "\(error)", mayReconnectAtOnce: false)
+            }
+        }
+    }
+
+    private func shakeHands(_ core: UpstreamPeerCore, link: any UpstreamLink) {
+        let call = core.nextCall
+        core.nextCall += 1
+        core.handshakeCall = call
+        _ = link.send(MessageWriter.request(id: call, method: Method.initialize.name, params: settings.initializeParams), call: call)
+    }
+
+    private func handshakeTimedOut(attempt: UInt64) {
+        let core = core.value
+        guard case .connecting(attempt) = core.phase else { return }
+        let seconds = Double(settings.handshakeTimeout.nanoseconds) / 1e9
+        logger.warning("upstream did not finish the handshake in time", metadata: ["upstream": "\(name)", "seconds": "\(seconds)"])
+        let link = core.link
+        core.link = nil
+        wentDown(core, reason: "it did not answer initialize within \(seconds) s", mayReconnectAtOnce: false)
+        link?.close()
+    }
+
+    /// The answer to `initialize` (basic/lifecycle).
+    func completeHandshake(_ core: UpstreamPeerCore, with response: Message) {
+        core.handshakeCall = nil
+        guard case .connecting = core.phase, let link = core.link else { return }
+        guard response.kind == .response, let result = response.json.slice(response.result),
+            let json = try? JSONText(validating: result)
+        else {
+            let text = response.json.string(response.json.member("message", of: response.error)) ?? "no reason given"
+            core.link = nil
+            wentDown(core, reason: "it refused initialize: \(text)", mayReconnectAtOnce: false)
+            link.close()
+            return
+        }
+        let version = json.string(json.member("protocolVersion", of: json.root)) ?? ""
+        guard let revision = Revision(rawValue: version) else {
+            core.link = nil
+            let known = Revision.allCases.map(\.rawValue).joined(separator: ", ")
+            wentDown(core, reason: "it speaks protocol version \"\(version)\"; the gateway knows \(known)", mayReconnectAtOnce: false)
+            link.close()
+            return
+        }
+        let info = UpstreamInfo(revision: revision, initializeResult: json)
+        core.info = info
+        core.phase = .ready
+        core.readySince = .now()
+        core.lastUsed = .now()
+        link.handshakeCompleted(revision: revision)
+        _ = link.send(MessageWriter.notification(method: Method.initialized.name), call: nil)
+        logger.info("upstream is ready", metadata: ["upstream": "\(name)", "revision": "\(revision.rawValue)"])
+        core.owner?.peerBecameReady(self, info: info)
+        while let call = core.waiting.popFirst() {
+            guard let entry = core.calls[call], let request = entry.request else { continue }
+            transmit(request, call: call, core: core)
+        }
+    }
+
+    /// The server ended unasked, or could not be started.
+    func wentDown(_ core: UpstreamPeerCore, reason: String, mayReconnectAtOnce: Bool) {
+        let wasReady = core.readySince
+        core.readySince = nil
+        core.handshakeCall = nil
+        core.openInputs = 0
+        core.info = nil
+        core.lastFailure = reason
+        if mayReconnectAtOnce {
+            core.phase = .idle
+            if core.wantsToRun || !core.calls.isEmpty { connect(core) }
+            return
+        }
+        // What was sent may have been acted on: it is not sent again. What waits can still be answered by the next start.
+        let waiting = Set(core.waiting)
+        failCalls(
+            core, RPCError(code: .connectionClosed, message: "upstream \"\(name)\" stopped before it answered: \(reason)"),
+            where: { !waiting.contains($0) })
+        let now = NIODeadline.now()
+        let uptime: Duration = wasReady.map { .nanoseconds((now - $0).nanoseconds) } ?? .zero
+        let sinceStart = Duration.nanoseconds(Int64(clamping: now.uptimeNanoseconds))
+        switch core.backoff.crashed(at: sinceStart, uptime: uptime, random: Double.random(in: 0...1)) {
+        case .restart(let delay):
+            let willRestart = core.wantsToRun && settings.restartsByItself || !core.waiting.isEmpty
+            logger.warning(
+                "upstream stopped",
+                metadata: ["upstream": "\(name)", "reason": "\(reason)", "restart": willRestart ? "after \(delay)" : "on the next request"])
+            core.phase = .waiting
+            core.owner?.peerWentDown(self, reason: reason, willRestart: willRestart)
+            let attempt = core.attempt
+            eventLoop.scheduleTask(in: .nanoseconds(delay.nanoseconds)) {
+                let core = self.core.value
+                guard case .waiting = core.phase, core.attempt == attempt else { return }
+                core.phase = .idle
+                if core.wantsToRun && self.settings.restartsByItself || !core.waiting.isEmpty { self.connect(core) }
+            }
+        case .giveUp(let pause):
+            logger.error(
+                "upstream keeps failing; given up for now", metadata: ["upstream": "\(name)", "reason": "\(reason)", "for": "\(pause)"])
+            core.phase = .givenUp(until: now + .nanoseconds(pause.nanoseconds), reason: reason)
+            failCalls(core, givenUpError(reason: reason), where: { _ in true })
+            core.owner?.peerWentDown(self, reason: reason, willRestart: settings.restartsByItself)
+            let attempt = core.attempt
+            eventLoop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
+                let core = self.core.value
+                guard case .givenUp = core.phase, core.attempt == attempt else { return }
+                core.phase = .idle
+                if core.wantsToRun && self.settings.restartsByItself { self.connect(core) }
+            }
+        }
+    }
+
+    func givenUpError(reason: String) -> RPCError {
+        RPCError(
+            code: .connectionClosed,
+            message: "upstream \"\(name)\" failed too often and is paused; last failure: \(reason). Run `mcp-gateway doctor` for details.")
+    }
+
+    func stop(_ core: UpstreamPeerCore, promise: EventLoopPromise<Void>) {
+        core.stopPromises.append(promise)
+        core.wantsToRun = false
+        switch core.phase {
+        case .stopping: return
+        case .stopped: finishStop(core)
+        case .idle, .waiting, .givenUp:
+            core.phase = .stopped
+            failCalls(core, stoppedError, where: { _ in true })
+            finishStop(core)
+        case .connecting, .ready:
+            core.phase = .stopping
+            failCalls(core, stoppedError, where: { _ in true })
+            // A link that is still being made is closed, and reported, by the completion of `connect`.
+            core.link?.close()
+        }
+    }
+
+    var stoppedError: RPCError { RPCError(code: .connectionClosed, message: "upstream \"\(name)\" is being stopped") }
+
+    func finishStop(_ core: UpstreamPeerCore) {
+        if case .stopping = core.phase { core.phase = .stopped }
+        guard case .stopped = core.phase else { return }
+        for promise in core.stopPromises { promise.succeed(()) }
+        core.stopPromises.removeAll()
+        core.deadlineTask?.cancel()
+        core.deadlineTask = nil
+    }
+}
+
+extension UpstreamPeer: UpstreamLinkDelegate {
+    public func link(_ link: any UpstreamLink, closed reason: LinkClosure) {
+        let core = core.value
+        guard core.link === link else {
+            finishStop(core)
+            return
+        }
+        core.link = nil
+        switch core.phase {
+        case .stopping:
+            core.phase = .stopped
+            finishStop(core)
+        case .ready where reason.isOrderly:
+            // Stopped for being idle; requests that came meanwhile start it again.
+            core.phase = .idle
+            core.readySince = nil
+            core.info = nil
+            core.owner?.peerWentDown(self, reason: reason.description, willRestart: !core.calls.isEmpty)
+            failCalls(
+                core, RPCError(code: .connectionClosed, message: "upstream \"\(name)\" was stopped: \(reason)"),
+                where: { [waiting = Set(core.waiting)] in !waiting.contains($0) })
+            if !core.waiting.isEmpty { connectIfNeeded(core) }
+        case .connecting, .ready:
+            wentDown(core, reason: reason.description, mayReconnectAtOnce: reason.mayReconnectAtOnce)
+        case .idle, .waiting, .givenUp, .stopped:
+            break
+        }
+    }
+}
+
+extension Duration {
+    /// The duration in nanoseconds, clamped to what fits.
+    var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? .max : product &+ attoseconds / 1_000_000_000
+    }
+}
