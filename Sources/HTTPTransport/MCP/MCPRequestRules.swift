@@ -1,0 +1,130 @@
+import GatewayCore
+import MCPProtocol
+import NIOHTTP1
+
+/// A request that is refused: the status and the JSON-RPC error for the body.
+struct MCPRefusal: Error {
+    let status: HTTPResponseStatus
+    let error: RPCError
+    var headers: [(String, String)] = []
+}
+
+/// The header rules of Streamable HTTP (basic/transports of 2025-03-26, 2025-06-18 and 2025-11-25).
+struct MCPRequestRules: Sendable {
+    let allowedOrigins: Set<String>
+    let allowedHosts: Set<String>
+    let isLoopback: Bool
+    let enableSSE: Bool
+
+    init(_ settings: HTTPTransportSettings) {
+        allowedOrigins = Set(settings.allowedOrigins.map { $0.lowercased() })
+        allowedHosts = Set(settings.allowedHosts.map { $0.lowercased() })
+        isLoopback = settings.isLoopback
+        enableSSE = settings.enableSSE
+    }
+
+    /// Checks everything that the header alone decides. The revision is what the header names, nil without one.
+    func check(_ head: MCPRequestHead) throws(MCPRefusal) -> Revision? {
+        try checkOrigin(head.origin)
+        try checkHost(head.host)
+        switch head.method {
+        case .POST:
+            guard isJSON(head.contentType) else {
+                throw refuse(.unsupportedMediaType, "Content-Type must be application/json")
+            }
+            let (json, events) = accepts(head.accept)
+            guard json, events || !enableSSE else {
+                throw refuse(.notAcceptable, "Accept must list application/json and text/event-stream")
+            }
+        case .GET:
+            guard enableSSE else { throw notAllowed("POST, DELETE") }
+            guard accepts(head.accept).events else { throw refuse(.notAcceptable, "Accept must list text/event-stream") }
+        case .DELETE: break
+        default: throw notAllowed(enableSSE ? "GET, POST, DELETE" : "POST, DELETE")
+        }
+        guard let version = head.protocolVersion else { return nil }
+        guard let revision = Revision(rawValue: version) else {
+            let known = Revision.allCases.map(\.rawValue).joined(separator: ", ")
+            throw refuse(.badRequest, "Unsupported MCP-Protocol-Version \"\(version.prefix(32))\"; supported: \(known)")
+        }
+        return revision
+    }
+
+    private func refuse(_ status: HTTPResponseStatus, _ message: String) -> MCPRefusal {
+        MCPRefusal(status: status, error: RPCError(code: .invalidRequest, message: message))
+    }
+
+    private func notAllowed(_ methods: String) -> MCPRefusal {
+        MCPRefusal(
+            status: .methodNotAllowed, error: RPCError(code: .invalidRequest, message: "Method not allowed; use \(methods)"),
+            headers: [("allow", methods)])
+    }
+
+    /// A page in a browser may call only if its origin is listed, or of this machine when none is ("Security Warning").
+    func checkOrigin(_ origin: String?) throws(MCPRefusal) {
+        guard let origin = origin?.lowercased() else { return }
+        if allowedOrigins.contains(origin) || allowedOrigins.contains("*") { return }
+        if allowedOrigins.isEmpty, let scheme = origin.range(of: "://"), Self.isLocal(String(origin[scheme.upperBound...])) { return }
+        throw refuse(.forbidden, "Origin \"\(origin.prefix(128))\" is not allowed (gateway.allowedOrigins)")
+    }
+
+    /// Keeps a foreign name that resolves to this machine (DNS rebinding) out.
+    func checkHost(_ host: String?) throws(MCPRefusal) {
+        guard let host = host?.lowercased() else { return }
+        if !allowedHosts.isEmpty {
+            if allowedHosts.contains(host) || allowedHosts.contains(Self.withoutPort(host)) { return }
+        } else if !isLoopback || Self.isLocal(host) {
+            return
+        }
+        throw refuse(.forbidden, "Host \"\(host.prefix(128))\" is not allowed (gateway.allowedHosts)")
+    }
+
+    static func withoutPort(_ host: String) -> String {
+        if host.hasPrefix("["), let end = host.firstIndex(of: "]") { return String(host[...end]) }
+        return host.firstIndex(of: ":").map { String(host[..<$0]) } ?? host
+    }
+
+    static func isLocal(_ host: String) -> Bool {
+        let name = withoutPort(host)
+        return name == "localhost" || name == "127.0.0.1" || name == "[::1]"
+    }
+
+    private func isJSON(_ contentType: String?) -> Bool {
+        guard let contentType else { return false }
+        if contentType == "application/json" { return true }
+        let type = contentType.prefix { $0 != ";" }
+        return type.lowercased().trimmingSpaces == "application/json"
+    }
+
+    /// Which of the two media types the client takes. A weight of 0 refuses.
+    func accepts(_ accept: String?) -> (json: Bool, events: Bool) {
+        guard let accept else { return (false, false) }
+        if accept == "application/json, text/event-stream" { return (true, true) }
+        var json = false
+        var events = false
+        for range in accept.lowercased().split(separator: ",") {
+            let parts = range.split(separator: ";").map(\.trimmingSpaces)
+            if parts.dropFirst().contains(where: { $0 == "q=0" || $0 == "q=0.0" || $0 == "q=0.00" || $0 == "q=0.000" }) { continue }
+            switch parts.first {
+            case "application/json", "application/*": json = true
+            case "text/event-stream", "text/*": events = true
+            case "*/*": (json, events) = (true, true)
+            default: break
+            }
+        }
+        return (json, events)
+    }
+}
+
+extension StringProtocol {
+    fileprivate var trimmingSpaces: String {
+        var text = self[...]
+        while let first = text.first, first == " " || first == "\t" { text = text.dropFirst() }
+        while let last = text.last, last == " " || last == "\t" { text = text.dropLast() }
+        return String(text)
+    }
+}
+
+extension String {
+    fileprivate func range(of needle: String) -> Range<Index>? { firstRange(of: needle) }
+}

@@ -1,0 +1,98 @@
+import GatewayCore
+import MCPProtocol
+import NIOCore
+
+/// Answers one POST with the events of its exchanges, and outlives the connection: what comes later is in the log.
+///
+/// `@unchecked Sendable`: everything mutable is touched on `eventLoop` only; `emit` hops there.
+final class PostResponder: ExchangeSink, RegisteredConnection, @unchecked Sendable {
+    private let eventLoop: any EventLoop
+    private weak var connection: MCPConnection?
+    private let context: MCPServerContext
+    private let session: Session
+    private let requestIDs: [ByteBuffer]
+    private let isBatch: Bool
+    private var response: PostResponse
+    private var stream: EventStream?
+    private var writer: SSEWriter?
+    let startedAt = NIODeadline.now()
+    var registryIndex: Int?
+
+    init(
+        session: Session, requestIDs: [ByteBuffer], isBatch: Bool, connection: MCPConnection, eventLoop: any EventLoop,
+        context: MCPServerContext
+    ) {
+        self.session = session
+        self.requestIDs = requestIDs
+        self.isBatch = isBatch
+        self.connection = connection
+        self.eventLoop = eventLoop
+        self.context = context
+        response = PostResponse(requests: requestIDs.count, mayStream: context.settings.enableSSE)
+    }
+
+    /// Waits for the first event. On the loop, after the exchanges were started.
+    func startWaiting() {
+        if response.isCollecting { context.loopContext(for: eventLoop).startedWaiting(self) }
+    }
+
+    func emit(_ event: ExchangeEvent, of exchange: Exchange) {
+        if eventLoop.inEventLoop {
+            receive(event)
+        } else {
+            eventLoop.execute { self.receive(event) }
+        }
+    }
+
+    private func receive(_ event: ExchangeEvent) { perform(response.receive(event.message, isFinal: event.isFinal)) }
+
+    func waitIsOver() { perform(response.waitIsOver()) }
+
+    private func perform(_ action: PostResponse.Action) {
+        switch action {
+        case .nothing: return
+        case .json(let messages):
+            context.loopContext(for: eventLoop).stoppedWaiting(self)
+            connection?.respond(json: isBatch ? Self.array(messages) : messages[0], responder: self)
+        case .openStream(let messages, let ends):
+            context.loopContext(for: eventLoop).stoppedWaiting(self)
+            openStream(messages, ends: ends)
+        case .append(let message, let ends):
+            guard let stream else { return }
+            stream.append(message, ends: ends)
+            if ends { session.exchangeStreamEnded(stream) }
+        }
+    }
+
+    private func openStream(_ messages: [ByteBuffer], ends: Bool) {
+        let revision = session.revision
+        let stream = session.openExchangeStream(requestIDs: requestIDs) { _ in
+            // The stream is known to the log: from here on its id may be given out.
+            self.eventLoop.execute { self.writer?.begin(revision: revision) }
+        }
+        self.stream = stream
+        if let connection {
+            let writer = SSEWriter(stream: stream, startsAfter: 0, connection: connection, eventLoop: eventLoop, context: context)
+            self.writer = writer
+            connection.attached(writer)
+            stream.attach(writer, after: 0)
+        }
+        for (index, message) in messages.enumerated() { stream.append(message, ends: ends && index == messages.count - 1) }
+    }
+
+    /// The client is gone. Its exchanges go on (basic/transports: a disconnect is no cancellation).
+    func disconnected() {
+        connection = nil
+        writer?.stop()
+    }
+
+    private static func array(_ messages: [ByteBuffer]) -> ByteBuffer {
+        var buffer = ByteBuffer(string: "[")
+        for (index, message) in messages.enumerated() {
+            if index > 0 { buffer.writeStaticString(",") }
+            buffer.writeImmutableBuffer(message)
+        }
+        buffer.writeStaticString("]")
+        return buffer
+    }
+}

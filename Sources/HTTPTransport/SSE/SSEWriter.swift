@@ -1,0 +1,98 @@
+import GatewayCore
+import Logging
+import MCPProtocol
+import NIOCore
+import NIOHTTP1
+
+/// One SSE response on a connection: the subscriber of a stream.
+///
+/// `@unchecked Sendable`: everything mutable is touched on `eventLoop` only; the subscriber functions hop there.
+final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendable {
+    let eventLoop: any EventLoop
+    let stream: EventStream
+    /// The position the client has.
+    let startsAfter: UInt64
+    private weak var connection: MCPConnection?
+    private let context: MCPServerContext
+    private var isOpen = true
+    var registryIndex: Int?
+    private(set) var lastWrite = NIODeadline.now()
+
+    init(stream: EventStream, startsAfter: UInt64, connection: MCPConnection, eventLoop: any EventLoop, context: MCPServerContext) {
+        self.stream = stream
+        self.startsAfter = startsAfter
+        self.connection = connection
+        self.eventLoop = eventLoop
+        self.context = context
+    }
+
+    /// Writes the response head and, where the revision has it, the priming event. On the loop.
+    func begin(revision: Revision) {
+        guard isOpen, let connection else { return }
+        var buffer = ByteBuffer()
+        if revision.hasPrimingEvents {
+            SSEEncoder.writePriming(id: EventID(stream: stream.id, sequence: startsAfter), retry: context.settings.retry, to: &buffer)
+        } else {
+            // Something for proxies to pass on at once.
+            SSEEncoder.writeRetry(context.settings.retry, to: &buffer)
+        }
+        connection.beginStream(first: buffer)
+        lastWrite = .now()
+        context.loopContext(for: eventLoop).startedStreaming(self)
+    }
+
+    func deliver(_ event: StreamEvent, of stream: EventStream, isLast: Bool) {
+        onLoop {
+            guard self.isOpen, let connection = self.connection else { return }
+            var buffer = ByteBuffer()
+            SSEEncoder.write(event.message, id: EventID(stream: stream.id, sequence: event.sequence), to: &buffer)
+            self.lastWrite = .now()
+            if connection.writeStream(buffer, limit: self.context.settings.slowReaderBuffer) {
+                if isLast { self.finish(abruptly: false) }
+            } else {
+                // The log has everything: the client may come back for it at its own pace.
+                self.context.logger.info(
+                    "slow reader disconnected", metadata: ["session": "\(stream.session.shortened)", "stream": "\(stream.id)"])
+                self.finish(abruptly: true)
+            }
+        }
+    }
+
+    func streamEnded(_ stream: EventStream) { onLoop { self.finish(abruptly: false) } }
+
+    func streamDetached(_ stream: EventStream) { onLoop { self.finish(abruptly: true) } }
+
+    func keepAlive() {
+        guard isOpen, let connection else { return }
+        lastWrite = .now()
+        if !connection.writeStream(SSEEncoder.keepAlive, limit: context.settings.slowReaderBuffer) { finish(abruptly: true) }
+    }
+
+    /// The gateway drains: the client is told to come back. The stream itself goes on.
+    func askToReconnect() {
+        guard isOpen, let connection else { return }
+        var buffer = ByteBuffer()
+        SSEEncoder.writeRetry(context.settings.retry, to: &buffer)
+        _ = connection.writeStream(buffer, limit: context.settings.slowReaderBuffer)
+        stop()
+        connection.endStream(abruptly: false)
+    }
+
+    private func finish(abruptly: Bool) {
+        guard isOpen else { return }
+        stop()
+        connection?.endStream(abruptly: abruptly)
+    }
+
+    /// The connection is gone, or done with this stream.
+    func stop() {
+        guard isOpen else { return }
+        isOpen = false
+        stream.detach(self)
+        context.loopContext(for: eventLoop).stoppedStreaming(self)
+    }
+
+    private func onLoop(_ body: @escaping @Sendable () -> Void) {
+        eventLoop.inEventLoop ? body() : eventLoop.execute(body)
+    }
+}

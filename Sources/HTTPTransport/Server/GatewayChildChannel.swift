@@ -1,0 +1,51 @@
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+
+/// A connection of the server: HTTP/1.1, the MCP hot path, and Hummingbird behind it once a request needs it.
+struct GatewayChildChannel: ServerChildChannel, HTTPChannelHandler {
+    typealias RouterChannel = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+
+    struct Value: ServerChildChannelValue {
+        let channel: any Channel
+        /// Hummingbird's end of the pipeline; nil when the connection closed without needing it.
+        let router: EventLoopFuture<RouterChannel?>
+    }
+
+    let server: MCPServerContext
+    let responder: HTTPChannelHandler.Responder
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        channel.eventLoop.makeCompletedFuture {
+            let promise = channel.eventLoop.makePromise(of: RouterChannel?.self)
+            server.opened(channel)
+            channel.closeFuture.whenComplete { [server] _ in
+                server.closed(channel)
+                promise.succeed(nil)
+            }
+            var limits = NIOHTTPDecoderLimitConfiguration()
+            limits.maxHeaderListSize = server.settings.maxHeaderBytes
+            limits.maxHeaderFieldSize = server.settings.maxHeaderBytes
+            let pipeline = channel.pipeline.syncOperations
+            try pipeline.configureHTTPServerPipeline(
+                withPipeliningAssistance: true, withErrorHandling: false, withOutboundHeaderValidation: false,
+                withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
+            try pipeline.addHandler(
+                MCPConnection(server: server) { channel in
+                    try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+                    promise.succeed(
+                        try RouterChannel(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))
+                })
+            return Value(channel: channel, router: promise.futureResult)
+        }
+    }
+
+    func handle(value: Value, logger: Logger) async {
+        guard let channel = try? await value.router.get() else { return }
+        await handleHTTP(asyncChannel: channel, logger: logger)
+    }
+}

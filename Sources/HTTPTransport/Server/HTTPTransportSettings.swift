@@ -1,0 +1,35 @@
+public import NIOCore
+
+/// What the HTTP transport needs to know of the configuration.
+public struct HTTPTransportSettings: Sendable {
+    public var host = "127.0.0.1"
+    /// 0 lets the system choose.
+    public var port = 3001
+    /// Origins of web pages that may call; empty: those of this machine.
+    public var allowedOrigins: [String] = []
+    /// Values of `Host` that are served; empty: those of this machine when bound to loopback, any otherwise.
+    public var allowedHosts: [String] = []
+    /// Whether responses may be SSE streams and GET opens one.
+    public var enableSSE = true
+    /// What `retry:` tells clients.
+    public var retry: TimeAmount = .seconds(1)
+    /// Silence on a stream after which a comment is sent.
+    public var keepAlive: TimeAmount = .seconds(15)
+    /// A POST without an event for this long becomes an SSE stream (DESIGN, decision 3).
+    public var firstEventWait: TimeAmount = .milliseconds(200)
+    /// Bytes that may wait for a slow reader of a stream; beyond, its connection is closed and it can resume.
+    public var slowReaderBuffer = 4 << 20
+    /// Bytes of a request body.
+    public var maxBodyBytes = 16 << 20
+    /// Bytes of a request's header fields.
+    public var maxHeaderBytes = 32 << 10
+    public var maxNestingDepth = 512
+    /// How long open exchanges may go on after SIGTERM.
+    public var drainTimeout: TimeAmount = .seconds(30)
+    /// Connections the kernel may hold before they are accepted.
+    public var backlog = 4096
+
+    public init() {}
+
+    var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+}

@@ -1,0 +1,60 @@
+public import GatewayCore
+import Hummingbird
+import HummingbirdCore
+public import Logging
+public import NIOCore
+import NIOConcurrencyHelpers
+public import ServiceLifecycle
+
+/// The gateway's HTTP server. On graceful shutdown it takes no more connections, lets open exchanges finish within the drain time and
+/// tells listening clients to reconnect.
+public final class MCPHTTPServer: Service {
+    private let context: MCPServerContext
+    private let settings: HTTPTransportSettings
+    private let eventLoopGroup: any EventLoopGroup
+    private let logger: Logger
+    private let health: @Sendable () -> HealthReport
+    private let onRunning: @Sendable (_ port: Int) async -> Void
+
+    /// - Parameters:
+    ///   - health: what `/health` answers.
+    ///   - onRunning: called with the port once the server listens.
+    public init(
+        gateway: Gateway, settings: HTTPTransportSettings, eventLoopGroup: any EventLoopGroup, logger: Logger,
+        health: @escaping @Sendable () -> HealthReport, onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+    ) {
+        self.settings = settings
+        self.eventLoopGroup = eventLoopGroup
+        self.logger = logger
+        self.health = health
+        self.onRunning = onRunning
+        context = MCPServerContext(gateway: gateway, settings: settings, eventLoopGroup: eventLoopGroup, logger: logger)
+    }
+
+    public func run() async throws {
+        let context = context
+        let router = Router()
+        HealthRoutes.add(to: router, report: health, rules: context.rules)
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        let onRunning = onRunning
+        let application = Application(
+            responder: router.buildResponder(),
+            server: HTTPServerBuilder { responder in GatewayChildChannel(server: context, responder: responder) },
+            configuration: .init(
+                address: .hostname(settings.host, port: settings.port), serverName: nil, backlog: settings.backlog, reuseAddress: true),
+            onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? 0) },
+            eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
+        let limit = settings.drainTimeout
+        let timer = NIOLockedValueBox<Scheduled<Void>?>(nil)
+        let loop = eventLoopGroup.next()
+        try await withGracefulShutdownHandler {
+            try await application.run()
+        } onGracefulShutdown: {
+            context.askListenersToReconnect()
+            let scheduled = loop.scheduleTask(in: limit) { context.closeAll() }
+            timer.withLockedValue { $0 = scheduled }
+        }
+        timer.withLockedValue { $0 }?.cancel()
+    }
+}

@@ -1,0 +1,47 @@
+import GatewayCore
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// What all connections of the server share.
+final class MCPServerContext: Sendable {
+    let gateway: Gateway
+    let settings: HTTPTransportSettings
+    let rules: MCPRequestRules
+    let logger: Logger
+    private let loops: [ObjectIdentifier: NIOLoopBoundBox<LoopContext>]
+    private let connections = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
+
+    init(gateway: Gateway, settings: HTTPTransportSettings, eventLoopGroup: any EventLoopGroup, logger: Logger) {
+        self.gateway = gateway
+        self.settings = settings
+        self.rules = MCPRequestRules(settings)
+        self.logger = logger
+        var loops: [ObjectIdentifier: NIOLoopBoundBox<LoopContext>] = [:]
+        for loop in eventLoopGroup.makeIterator() {
+            loops[ObjectIdentifier(loop)] = .makeBoxSendingValue(LoopContext(eventLoop: loop, settings: settings), eventLoop: loop)
+        }
+        self.loops = loops
+    }
+
+    /// The loop's own part. Must be called on the loop.
+    func loopContext(for eventLoop: any EventLoop) -> LoopContext {
+        loops[ObjectIdentifier(eventLoop)]?.value ?? LoopContext(eventLoop: eventLoop, settings: settings)
+    }
+
+    func opened(_ channel: any Channel) { connections.withLockedValue { $0[ObjectIdentifier(channel)] = channel } }
+    func closed(_ channel: any Channel) { connections.withLockedValue { _ = $0.removeValue(forKey: ObjectIdentifier(channel)) } }
+
+    /// Open connections.
+    var connectionCount: Int { connections.withLockedValue { $0.count } }
+
+    /// The gateway drains: listening clients are to come back, to another instance or to the next process.
+    func askListenersToReconnect() {
+        for loop in loops.values { loop.eventLoop.execute { loop.value.askListenersToReconnect() } }
+    }
+
+    /// Closes what is left when the time to drain is over.
+    func closeAll() {
+        for channel in connections.withLockedValue({ Array($0.values) }) { channel.close(promise: nil) }
+    }
+}
