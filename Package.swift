@@ -108,11 +108,13 @@ let package = Package(
         .target(
             name: "EmbeddedStore",
             dependencies: [
-                "GatewayCore",
+                "GatewayCore", "MCPProtocol",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOFoundationCompat", package: "swift-nio"),
             ],
             swiftSettings: settings),
         // The client side of Streamable HTTP: for HTTP upstreams, `connect` and `tools`.

@@ -1,0 +1,57 @@
+import GRDB
+
+/// The tables of the store and how they came to be. A migration that was released is never changed; a new one is added.
+enum StoreSchema {
+    static let migrator: DatabaseMigrator = {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1-sessions-and-events") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE sessions (
+                        number INTEGER PRIMARY KEY,
+                        id BLOB NOT NULL UNIQUE,
+                        client TEXT NOT NULL,
+                        revision TEXT NOT NULL,
+                        server TEXT,
+                        initialize_params BLOB NOT NULL,
+                        created_at INTEGER NOT NULL,
+                        last_seen INTEGER NOT NULL
+                    );
+                    CREATE INDEX sessions_by_client ON sessions (client, created_at);
+                    CREATE INDEX sessions_by_last_seen ON sessions (last_seen);
+
+                    CREATE TABLE attributes (
+                        session BLOB NOT NULL,
+                        name TEXT NOT NULL,
+                        value BLOB NOT NULL,
+                        PRIMARY KEY (session, name)
+                    ) WITHOUT ROWID;
+                    CREATE INDEX attributes_by_name ON attributes (name);
+
+                    -- AUTOINCREMENT: a number is not used again, so that events that wait to be reclaimed never join a new stream.
+                    CREATE TABLE streams (
+                        number INTEGER PRIMARY KEY AUTOINCREMENT,
+                        session BLOB NOT NULL,
+                        stream TEXT NOT NULL,
+                        kind TEXT NOT NULL,
+                        request_ids BLOB,
+                        created_at INTEGER NOT NULL,
+                        ended INTEGER NOT NULL,
+                        UNIQUE (session, stream)
+                    );
+                    CREATE INDEX streams_by_age ON streams (created_at);
+
+                    CREATE TABLE events (
+                        stream INTEGER NOT NULL,
+                        sequence INTEGER NOT NULL,
+                        message BLOB NOT NULL,
+                        PRIMARY KEY (stream, sequence)
+                    ) WITHOUT ROWID;
+
+                    -- Numbers of deleted streams whose events are still to be removed, piece by piece.
+                    CREATE TABLE reclaim (stream INTEGER PRIMARY KEY);
+                    """)
+        }
+        return migrator
+    }()
+}

@@ -1,0 +1,110 @@
+public import GatewayCore
+public import Logging
+import NIOConcurrencyHelpers
+
+/// Sessions and events in an SQLite database of this process: the stores of a gateway that has no other service.
+///
+/// All calls are put into one bounded FIFO; a single thread performs what waits in one transaction, then runs the completions in the
+/// order of the calls. At the bounds of the queue a call completes with a `StoreError` in its turn; a `touch` or an attribute without
+/// completion is then dropped, counted in `statistics.rejectedOperations` and logged. After `close()` completions run on the caller's
+/// thread, with an error.
+///
+/// Committed writes survive the end of the process, also by `kill -9`. A power loss may take back the newest ones (`synchronous=NORMAL`).
+public final class EmbeddedStore: Sendable {
+    /// What a call tells when it is done; runs on the store's thread and must not block.
+    public typealias Completion<Value> = @Sendable (Result<Value, StoreError>) -> Void
+
+    private let writer: StoreWriter
+    private let directory: StoreDirectory?
+    private let logger: Logger
+    /// Serialises the making of the key; holds it for a store in memory.
+    private let key: NIOLockedValueBox<[UInt8]?>
+    private let isShort = NIOLockedValueBox(false)
+
+    /// Opens the store in a directory, which is created when missing. One process can have it open at a time.
+    ///
+    /// - Parameters:
+    ///   - directory: path of the data directory; created with mode 0700, the files in it with 0600.
+    ///   - limits: how much of each stream is kept.
+    ///   - options: bounds of the machinery.
+    /// - Throws: `EmbeddedStoreError`.
+    public static func open(
+        directory path: String, limits: EventLogLimits, options: EmbeddedStoreOptions = EmbeddedStoreOptions(), logger: Logger
+    ) throws(EmbeddedStoreError) -> EmbeddedStore {
+        let directory = try StoreDirectory.lock(path, logger: logger)
+        do {
+            let database = try StoreDatabase.open(directory, options: options)
+            return EmbeddedStore(
+                StoreWriter(database: database, limits: limits, options: options, logger: logger), directory: directory, logger: logger)
+        } catch {
+            directory.unlock()
+            throw error
+        }
+    }
+
+    /// A store that lives and ends with the process.
+    ///
+    /// - Throws: `EmbeddedStoreError`.
+    public static func inMemory(
+        limits: EventLogLimits = EventLogLimits(), options: EmbeddedStoreOptions = EmbeddedStoreOptions(), logger: Logger
+    ) throws(EmbeddedStoreError) -> EmbeddedStore {
+        let database = try StoreDatabase.inMemory(options: options)
+        return EmbeddedStore(
+            StoreWriter(database: database, limits: limits, options: options, logger: logger), directory: nil, logger: logger)
+    }
+
+    private init(_ writer: StoreWriter, directory: StoreDirectory?, logger: Logger) {
+        self.writer = writer
+        self.directory = directory
+        self.logger = logger
+        key = NIOLockedValueBox(nil)
+        writer.start { directory?.unlock() }
+    }
+
+    deinit {
+        // The thread performs what waits and closes the database; nobody waits for it.
+        _ = writer.queue.close()
+    }
+
+    /// Performs what was asked for, closes the database and lets go of the directory; returns when that is done. Called by a completion
+    /// of the store it returns at once. More calls do nothing.
+    public func close() {
+        _ = writer.queue.close()
+        writer.join()
+    }
+
+    /// The secret key of session ids, 32 random bytes: made at the first call and kept in a file of the directory (`session-id.key`, 0600).
+    ///
+    /// - Throws: `EmbeddedStoreError` when the file cannot be read or written, or holds something else.
+    public func signingKey() throws -> [UInt8] {
+        try key.withLockedValue { key in
+            if let key { return key }
+            let made = try directory?.signingKey() ?? StoreDirectory.randomKey()
+            key = made
+            return made
+        }
+    }
+
+    /// What the store has done since it was opened.
+    public var statistics: EmbeddedStoreStatistics { writer.statistics }
+
+    // MARK: For the protocols
+
+    func submit<Value>(
+        _ name: StaticString, isWrite: Bool = true, cost: Int = 0, always: Bool = false, work: @escaping (StoreTransaction) throws -> Value,
+        completion: ((Result<Value, StoreError>) -> Void)?
+    ) {
+        let operation = TypedOperation(name, isWrite: isWrite, cost: cost, work: work, completion: completion)
+        switch writer.queue.enqueue(operation, always: always) {
+        case .queued:
+            break
+        case .refused:
+            if completion == nil {
+                logger.warning("the store's queue is full: a write that nobody waits for is dropped", metadata: ["operation": "\(name)"])
+            }
+        case .closed:
+            operation.fail("the store is closed")
+            operation.complete()
+        }
+    }
+}
