@@ -56,6 +56,10 @@ extension EmbeddedStore: EventLog {
     /// Deletes streams created before `deadline` that have ended or whose session is gone, and tells how many: at most
     /// `EmbeddedStoreOptions.prunedStreamsPerCall`; call again while it is that many. Bounds are kept by each append, not here.
     public func prune(endedBefore deadline: WallTime, completion: @escaping Completion<Int>) {
-        submit("prune ended streams") { try $0.prune(endedBefore: deadline) } completion: { completion($0) }
+        submit("prune ended streams") {
+            try $0.prune(endedBefore: deadline)
+        } completion: {
+            completion($0)
+        }
     }
 }

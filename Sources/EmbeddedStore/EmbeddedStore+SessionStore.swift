@@ -4,11 +4,19 @@ public import NIOCore
 extension EmbeddedStore: SessionStore {
     public func create(_ record: SessionRecord, completion: @escaping Completion<Void>) {
         let cost = record.attributes.values.reduce(record.initializeParams.readableBytes) { $0 + $1.readableBytes }
-        submit("create a session", cost: cost) { try $0.create(record) } completion: { completion($0) }
+        submit("create a session", cost: cost) {
+            try $0.create(record)
+        } completion: {
+            completion($0)
+        }
     }
 
     public func load(_ id: SessionID, aliveSince: WallTime, completion: @escaping Completion<SessionRecord?>) {
-        submit("load a session", isWrite: false) { try $0.load(id, aliveSince: aliveSince) } completion: { completion($0) }
+        submit("load a session", isWrite: false) {
+            try $0.load(id, aliveSince: aliveSince)
+        } completion: {
+            completion($0)
+        }
     }
 
     public func touch(_ sessions: [(id: SessionID, lastSeen: WallTime)]) {
@@ -27,7 +35,11 @@ extension EmbeddedStore: SessionStore {
     }
 
     public func delete(_ id: SessionID, completion: @escaping Completion<Bool>) {
-        submit("delete a session") { try $0.delete(id) } completion: { completion($0) }
+        submit("delete a session") {
+            try $0.delete(id)
+        } completion: {
+            completion($0)
+        }
     }
 
     public func sessions(
@@ -51,7 +63,11 @@ extension EmbeddedStore: SessionStore {
     }
 
     public func count(aliveSince: WallTime, completion: @escaping Completion<Int>) {
-        submit("count the sessions", isWrite: false) { try $0.count(aliveSince: aliveSince) } completion: { completion($0) }
+        submit("count the sessions", isWrite: false) {
+            try $0.count(aliveSince: aliveSince)
+        } completion: {
+            completion($0)
+        }
     }
 
     public func sweep(lastSeenBefore deadline: WallTime, limit: Int, completion: @escaping Completion<[SessionID]>) {
@@ -65,7 +81,11 @@ extension EmbeddedStore: SessionStore {
     public func flush() async {
         await withCheckedContinuation { continuation in
             // Never refused: it carries nothing, and its caller cannot be told.
-            submit("flush", isWrite: false, always: true) { _ in () } completion: { _ in continuation.resume() }
+            submit("flush", isWrite: false, always: true) { _ in
+                ()
+            } completion: { _ in
+                continuation.resume()
+            }
         }
     }
 }

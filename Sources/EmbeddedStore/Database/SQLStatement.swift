@@ -41,9 +41,12 @@ struct SQLStatement: ~Copyable {
         var value = value
         let parameter = next()
         // The length is passed: a NUL inside does not end the text.
-        try check(value.withUTF8 { bytes in
-            bytes.withMemoryRebound(to: CChar.self) { sqlite3_bind_text(handle, parameter, $0.baseAddress ?? Self.empty, Int32($0.count), Self.copied) }
-        })
+        try check(
+            value.withUTF8 { bytes in
+                bytes.withMemoryRebound(to: CChar.self) {
+                    sqlite3_bind_text(handle, parameter, $0.baseAddress ?? Self.empty, Int32($0.count), Self.copied)
+                }
+            })
     }
 
     mutating func bind(_ value: String?) throws {

@@ -55,7 +55,8 @@ final class OperationQueue: @unchecked Sendable {
         let isRefused = !always && !fits
         if isRefused {
             operation.fail(
-                "its queue is full (\(depth.operations) of \(capacity) operations, \(depth.bytes) of \(byteCapacity) bytes); try again later")
+                "its queue is full (\(depth.operations) of \(capacity) operations, \(depth.bytes) of \(byteCapacity) bytes); try again later"
+            )
             depth.rejected += 1
         } else {
             depth.operations += 1

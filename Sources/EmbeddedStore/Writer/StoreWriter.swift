@@ -166,7 +166,9 @@ final class StoreWriter: @unchecked Sendable {
         database.inDatabase { database in
             let transaction = StoreTransaction(database: database, memory: memory)
             var isMore = false
-            let operation = TypedOperation<Bool>("reclaim deleted events", isWrite: true) { try $0.reclaimEvents() } completion: {
+            let operation = TypedOperation<Bool>("reclaim deleted events", isWrite: true) {
+                try $0.reclaimEvents()
+            } completion: {
                 isMore = (try? $0.get()) ?? false
             }
             do {

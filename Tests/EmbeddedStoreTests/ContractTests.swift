@@ -1,0 +1,38 @@
+import GatewayCore
+import Testing
+
+@testable import EmbeddedStore
+
+@Suite("The embedded store keeps the contracts of the core")
+struct ContractTests {
+    @Test("session store, in a file", arguments: SessionStoreContract.all)
+    func sessions(contract: ContractCase<any SessionStore>) async throws {
+        let directory = TemporaryDirectory()
+        let store = try directory.open()
+        try await contract.check(store)
+        store.close()
+    }
+
+    @Test("session store, in memory", arguments: SessionStoreContract.all)
+    func sessionsInMemory(contract: ContractCase<any SessionStore>) async throws {
+        try await contract.check(try EmbeddedStore.inMemory(logger: .quiet))
+    }
+
+    @Test("event log, in a file", arguments: EventLogContract.all)
+    func events(contract: ContractCase<EventLogContract.Store>) async throws {
+        let directory = TemporaryDirectory()
+        let store = try directory.open()
+        try await contract.check(store)
+        store.close()
+    }
+
+    @Test("event log, in memory", arguments: EventLogContract.all)
+    func eventsInMemory(contract: ContractCase<EventLogContract.Store>) async throws {
+        try await contract.check(try EmbeddedStore.inMemory(logger: .quiet))
+    }
+
+    @Test("event log, with counters of two streams in memory", arguments: EventLogContract.all)
+    func eventsUncached(contract: ContractCase<EventLogContract.Store>) async throws {
+        try await contract.check(try EmbeddedStore.inMemory(options: EmbeddedStoreOptions(cachedStreams: 2), logger: .quiet))
+    }
+}

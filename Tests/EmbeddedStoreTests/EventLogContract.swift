@@ -1,0 +1,91 @@
+import GatewayCore
+import NIOCore
+import Testing
+
+/// The contract of `EventLog`, for every implementation; the store keeps the sessions too.
+enum EventLogContract {
+    typealias Store = any EventLog & SessionStore
+
+    static let all: [ContractCase<Store>] = [
+        ContractCase("replays a stream in order, after a sequence and up to a limit") { store in
+            let (session, stream) = try await opened(store)
+            for number in 1...20 as ClosedRange<UInt64> { try await store.append(number, "m\(number)", to: stream, of: session) }
+            let all = try #require(try await store.read(stream, of: session))
+            #expect(all.events.map(\.sequence) == Array(1...20))
+            #expect(all.record.lastSequence == 20)
+            let some = try #require(try await store.read(stream, of: session, after: 5, limit: 3))
+            #expect(some.events.map(\.text) == ["m6", "m7", "m8"])
+            #expect(try await store.read(stream, of: session, after: 20)?.events == [])
+            #expect(try await store.read(stream, of: session, after: .max)?.events == [])
+            #expect(try await store.read(stream, of: session, after: 0, limit: 0)?.events == [])
+            #expect(try await store.read(StreamID("other"), of: session) == nil)
+        },
+        ContractCase("shows a read every append that was asked for before it, and completes in the order of the calls") { store in
+            let (session, stream) = try await opened(store)
+            let order = Recorder<Int>()
+            for number in 1...300 {
+                let event = StreamEvent(sequence: UInt64(number), message: ByteBuffer(string: "m"))
+                store.append(event, to: stream, of: session, ends: false) { _ in order.add(number) }
+                if number % 50 == 0 {
+                    store.read(stream, of: session, after: 0, limit: 1_000) { order.add(((try? $0.get())??.events.count ?? -1) + 10_000) }
+                }
+            }
+            await store.flush()
+            let expected = (1...300).flatMap { $0 % 50 == 0 ? [$0, $0 + 10_000] : [$0] }
+            #expect(order.values == expected)
+        },
+        ContractCase("refuses a gap, a repetition, an unknown stream and an ended one") { store in
+            let (session, stream) = try await opened(store)
+            try await store.append(1, "a", to: stream, of: session)
+            await #expect(throws: StoreError.self) { try await store.append(1, "b", to: stream, of: session) }
+            await #expect(throws: StoreError.self) { try await store.append(3, "c", to: stream, of: session) }
+            await #expect(throws: StoreError.self) { try await store.append(1, "d", to: StreamID("other"), of: session) }
+            try await store.append(2, "e", to: stream, of: session, ends: true)
+            await #expect(throws: StoreError.self) { try await store.append(3, "f", to: stream, of: session) }
+            let read = try #require(try await store.read(stream, of: session))
+            #expect(read.events.map(\.text) == ["a", "e"])
+            #expect(read.record.hasEnded)
+        },
+        ContractCase("keeps the same stream name of two sessions apart, and lists streams oldest first") { store in
+            let (first, stream) = try await opened(store)
+            let (second, _) = try await opened(store)
+            try await store.append(1, "first", to: stream, of: first)
+            #expect(try await store.read(stream, of: second)?.events == [])
+            let listening = Sample.stream("0", of: first, kind: .listening, requests: nil, created: 500)
+            try await store.open(listening)
+            store.end(listening.stream, of: first)
+            var expected = listening
+            expected.hasEnded = true
+            let streams = try await store.streams(of: first)
+            #expect(streams.map(\.stream.value) == ["0", "s"])
+            #expect(streams.first == expected)
+            #expect(streams.last?.lastSequence == 1)
+        },
+        ContractCase("deletes streams with their session") { store in
+            let (session, stream) = try await opened(store)
+            try await store.append(1, "a", to: stream, of: session)
+            #expect(try await store.delete(session))
+            #expect(try await store.read(stream, of: session) == nil)
+            #expect(try await store.streams(of: session) == [])
+            await #expect(throws: StoreError.self) { try await store.append(2, "b", to: stream, of: session) }
+        },
+        ContractCase("prunes the ended streams that are old") { store in
+            let session = Sample.session()
+            try await store.create(session)
+            for (name, created) in [("old", 1), ("open", 1), ("young", 100)] {
+                try await store.open(Sample.stream(name, of: session.id, created: Int64(created)))
+                try await store.append(1, "a", to: StreamID(name), of: session.id, ends: name != "open")
+            }
+            #expect(try await store.prune(endedBefore: .at(50)) == 1)
+            #expect(try await store.streams(of: session.id).map(\.stream.value) == ["open", "young"])
+        },
+    ]
+
+    /// A session with a stream "s".
+    static func opened(_ store: Store) async throws -> (SessionID, StreamID) {
+        let session = Sample.session()
+        try await store.create(session)
+        try await store.open(Sample.stream("s", of: session.id))
+        return (session.id, StreamID("s"))
+    }
+}

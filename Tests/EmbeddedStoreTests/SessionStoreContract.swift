@@ -1,0 +1,117 @@
+import GatewayCore
+import NIOCore
+import Testing
+
+/// The contract of `SessionStore`, for every implementation.
+enum SessionStoreContract {
+    static let all: [ContractCase<any SessionStore>] = [
+        ContractCase("gives back what was created, to the byte") { store in
+            let record = Sample.session(
+                client: "a\u{0}ü", server: "git", params: "{\"x\":\"\u{0}é\"}",
+                attributes: [.logLevel: ByteBuffer(string: #""debug""#), .initialized: ByteBuffer()])
+            try await store.create(record)
+            #expect(try await store.load(record.id) == record)
+            #expect(try await store.load(Sample.authority.make()) == nil)
+        },
+        ContractCase("refuses a second session of the same id and keeps the first") { store in
+            let record = Sample.session()
+            try await store.create(record)
+            await #expect(throws: StoreError.self) { try await store.create(record) }
+            #expect(try await store.load(record.id) == record)
+        },
+        ContractCase("lets a session live from when it was last seen") { store in
+            let record = Sample.session(seen: 5_000)
+            try await store.create(record)
+            #expect(try await store.load(record.id, aliveSince: .at(5_000)) != nil)
+            #expect(try await store.load(record.id, aliveSince: .at(5_001)) == nil)
+            store.touch([(record.id, .at(9_000))])
+            #expect(try await store.load(record.id, aliveSince: .at(9_000))?.lastSeen == .at(9_000))
+        },
+        ContractCase("never moves last seen back, and leaves unknown sessions out") { store in
+            let record = Sample.session(seen: 5_000)
+            try await store.create(record)
+            store.touch([(record.id, .at(8_000)), (Sample.authority.make(), .at(9_000)), (record.id, .at(4_000))])
+            store.touch([(record.id, .at(7_000))])
+            await store.flush()
+            #expect(try await store.load(record.id)?.lastSeen == .at(8_000))
+            #expect(try await store.count() == 1)
+        },
+        ContractCase("sets and removes attributes, each on its own") { store in
+            let record = Sample.session()
+            try await store.create(record)
+            try await store.setAttribute(.logLevel, of: record.id, to: "1")
+            try await store.setAttribute(.logLevel, of: record.id, to: "2")
+            try await store.setAttribute(.initialized, of: record.id, to: "true")
+            try await store.setAttribute(.initialized, of: record.id, to: nil)
+            try await store.setAttribute(.initialized, of: record.id, to: nil)
+            #expect(try await store.load(record.id)?.attributes == [.logLevel: ByteBuffer(string: "2")])
+        },
+        ContractCase("loses no attribute when many are set at once") { store in
+            let record = Sample.session()
+            try await store.create(record)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<100 {
+                    group.addTask { try await store.setAttribute(.subscription(uri: "file:\(number)"), of: record.id, to: "\(number)") }
+                }
+                try await group.waitForAll()
+            }
+            let attributes = try #require(try await store.load(record.id)).attributes
+            #expect(attributes.count == 100)
+            #expect(attributes[.subscription(uri: "file:42")] == ByteBuffer(string: "42"))
+        },
+        ContractCase("does nothing for an attribute of a session that does not exist") { store in
+            let record = Sample.session()
+            try await store.setAttribute(.logLevel, of: record.id, to: "1")
+            try await store.create(record)
+            #expect(try await store.load(record.id)?.attributes == [:])
+        },
+        ContractCase("tells one of many that it has deleted the session") { store in
+            let record = Sample.session(attributes: [.logLevel: ByteBuffer(string: "1")])
+            try await store.create(record)
+            let deletions = try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 0..<50 { group.addTask { try await store.delete(record.id) } }
+                return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+            }
+            #expect(deletions == 1)
+            #expect(try await store.load(record.id) == nil)
+            try await store.create(record)
+            #expect(try await store.load(record.id)?.attributes == record.attributes)
+        },
+        ContractCase("lists the live sessions of a client, oldest first, without attributes") { store in
+            let young = Sample.session(client: "a", created: 3_000, seen: 9_000, attributes: [.logLevel: ByteBuffer(string: "1")])
+            let old = Sample.session(client: "a", created: 2_000, seen: 1_000)
+            let dead = Sample.session(client: "a", created: 1_000, seen: 1_000)
+            for record in [young, old, dead, Sample.session(client: "b", seen: 9_000)] { try await store.create(record) }
+            store.touch([(old.id, .at(9_500))])
+            let listed = try await store.sessions(ofClient: "a", aliveSince: .at(5_000))
+            #expect(listed.map(\.id) == [old.id, young.id])
+            #expect(listed.allSatisfy { $0.attributes.isEmpty })
+        },
+        ContractCase("lists the live sessions with an attribute prefix, with all attributes") { store in
+            let subscribed = Sample.session(
+                attributes: [.subscription(uri: "file:a"): ByteBuffer(), .subscription(uri: "b"): ByteBuffer(), .initialized: ByteBuffer()])
+            let other = Sample.session(attributes: [.task(id: "subscription:"): ByteBuffer()])
+            let dead = Sample.session(seen: 1, attributes: [.subscription(uri: "b"): ByteBuffer()])
+            for record in [subscribed, other, dead] { try await store.create(record) }
+            let listed = try await store.sessions(withAttributePrefix: SessionAttribute.subscriptionPrefix, aliveSince: .at(500))
+            #expect(listed == [subscribed])
+        },
+        ContractCase("counts the live sessions") { store in
+            for seen in 1...10 { try await store.create(Sample.session(seen: Int64(seen))) }
+            #expect(try await store.count(aliveSince: .at(4)) == 7)
+        },
+        ContractCase("sweeps no more than the limit, and never a session that was touched") { store in
+            let records = (1...10).map { Sample.session(seen: Int64($0)) }
+            for record in records { try await store.create(record) }
+            store.touch([(records[0].id, .at(100))])
+            var swept: [SessionID] = []
+            for count in [4, 4, 1, 0] {
+                let ids = try await store.sweep(lastSeenBefore: .at(50), limit: 4)
+                #expect(ids.count == count)
+                swept += ids
+            }
+            #expect(Set(swept) == Set(records.dropFirst().map(\.id)))
+            #expect(try await store.count() == 1)
+        },
+    ]
+}
