@@ -142,7 +142,8 @@ let package = Package(
         .target(
             name: "Telemetry",
             dependencies: [
-                .product(name: "Logging", package: "swift-log")
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
             swiftSettings: settings),
         .target(
@@ -169,6 +170,7 @@ let package = Package(
         .testTarget(name: "EmbeddedStoreTests", dependencies: ["EmbeddedStore"], swiftSettings: settings),
         .testTarget(name: "UpstreamsTests", dependencies: ["Upstreams"], swiftSettings: settings),
         .testTarget(name: "EnvironmentToolsTests", dependencies: ["EnvironmentTools"], swiftSettings: settings),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: settings),
         .testTarget(name: "MCPHTTPClientTests", dependencies: ["MCPHTTPClient"], swiftSettings: settings),
         .testTarget(name: "StdioTransportTests", dependencies: ["StdioTransport"], swiftSettings: settings),
         .testTarget(

@@ -8,11 +8,11 @@ public enum EnvironmentTools {
     ///
     /// - Parameters:
     ///   - settings: what to look at, and the limits.
-    ///   - eventLoopGroup: where the connections to Docker and the database run.
+    ///   - eventLoopGroup: where the connections to Docker and the database run; nil takes NIO's process-wide group.
     public static func tools(
         settings: EnvironmentToolsSettings,
-        eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+        eventLoopGroup: (any EventLoopGroup)? = nil
     ) -> [any BuiltinTool] {
-        [EnvironmentStatusTool(settings: settings, eventLoopGroup: eventLoopGroup)]
+        [EnvironmentStatusTool(settings: settings, eventLoopGroup: eventLoopGroup ?? MultiThreadedEventLoopGroup.singleton)]
     }
 }
