@@ -99,7 +99,7 @@ struct EnvironmentStatusToolTests {
     func stalled() async throws {
         let folder = try TemporaryFolder()
         let socket = folder.path + "/d.sock"
-        let docker = try await LoopbackServer.http(socketPath: socket, answers: ["/_ping": .some(nil)])
+        let docker = try await LoopbackServer.http(socketPath: socket, answers: ["/_ping": nil])
         let database = try await LoopbackServer.tcp(answer: nil)
         let tool = try tool {
             $0.dockerSocketPath = socket

@@ -105,7 +105,8 @@ struct GitTests {
 
     @Test("a repository without commits is available and has no head")
     func empty() async throws {
-        let report = await report(try repository().path)
+        let folder = try repository()
+        let report = await report(folder.path)
         #expect(report.status == .available)
         #expect(report.details?.branch == "main")
         #expect(report.details?.head == nil)

@@ -42,7 +42,8 @@ struct DatabaseAdapter: Sendable {
         case UInt8(ascii: "S"): tls = true
         // "E" is an error message from a server that is starting, full or very old; the message itself proves PostgreSQL.
         case UInt8(ascii: "N"), UInt8(ascii: "E"): tls = false
-        case nil: return .without(.error, "\(place) closed the connection without an answer, so it is not PostgreSQL or it is shutting down")
+        case nil:
+            return .without(.error, "\(place) closed the connection without an answer: it is not PostgreSQL, or it is shutting down")
         default: return .without(.error, "\(place) is reachable, but what listens there does not speak the PostgreSQL protocol")
         }
         return .available(

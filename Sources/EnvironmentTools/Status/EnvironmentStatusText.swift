@@ -32,7 +32,8 @@ extension GitDetails {
         lines.append(
             clean
                 ? "work tree clean"
-                : "\(changes.staged) staged, \(changes.modified) modified, \(changes.untracked) untracked, \(changes.conflicted) conflicted")
+                : "\(changes.staged) staged, \(changes.modified) modified, \(changes.untracked) untracked, \(changes.conflicted) conflicted"
+        )
         return lines
     }
 }

@@ -1,11 +1,11 @@
 import NIOConcurrencyHelpers
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// Writes whole lines to a descriptor, one `write(2)` each.
@@ -18,32 +18,46 @@ final class LogSink: Sendable {
     static let patience: Int32 = 100
 
     private let descriptor: Int32
-    /// Keeps a line that the system took only in part in one piece. The value counts the lines that were lost.
-    private let lost = NIOLockedValueBox(0)
+    private struct State {
+        var lostLines = 0
+        /// The last line was dropped after the system had taken a part of it.
+        var isTorn = false
+    }
+
+    /// The lock keeps a line that the system takes in parts in one piece.
+    private let state = NIOLockedValueBox(State())
 
     init(descriptor: Int32) {
         self.descriptor = descriptor
     }
 
     /// How many lines could not be written.
-    var lostLines: Int { lost.withLockedValue { $0 } }
+    var lostLines: Int { state.withLockedValue { $0.lostLines } }
 
     func write(_ line: [UInt8]) {
-        lost.withLockedValue { lost in
-            if !writeAll(line) { lost += 1 }
+        state.withLockedValue { state in
+            let bytes = state.isTorn ? [UInt8(ascii: "\n")] + line : line
+            let written = writeAll(bytes)
+            if written == bytes.count {
+                state.isTorn = false
+            } else {
+                state.lostLines += 1
+                if written > 0 { state.isTorn = true }
+            }
         }
     }
 
-    private func writeAll(_ line: [UInt8]) -> Bool {
+    /// - Returns: how many bytes the system took; fewer than all when the line has to be given up.
+    private func writeAll(_ line: [UInt8]) -> Int {
         line.withUnsafeBytes { bytes in
             var rest = bytes[...]
             while let start = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {
                 #if canImport(Glibc)
-                let written = Glibc.write(descriptor, start, rest.count)
+                    let written = Glibc.write(descriptor, start, rest.count)
                 #elseif canImport(Musl)
-                let written = Musl.write(descriptor, start, rest.count)
+                    let written = Musl.write(descriptor, start, rest.count)
                 #else
-                let written = Darwin.write(descriptor, start, rest.count)
+                    let written = Darwin.write(descriptor, start, rest.count)
                 #endif
                 if written > 0 {
                     rest = rest.dropFirst(written)
@@ -51,12 +65,12 @@ final class LogSink: Sendable {
                     continue
                 } else if written < 0, errno == EAGAIN || errno == EWOULDBLOCK {
                     var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                    guard waitForRoom(&poll) else { return false }
+                    guard waitForRoom(&poll) else { break }
                 } else {
-                    return false
+                    break
                 }
             }
-            return true
+            return bytes.count - rest.count
         }
     }
 
