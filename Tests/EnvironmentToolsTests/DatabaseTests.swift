@@ -14,11 +14,12 @@ struct DatabaseTests {
     @Test("S, N and an error message all prove PostgreSQL; only S means TLS", arguments: [("S", true), ("N", false), ("E", false)])
     func speaksPostgres(answer: String, tls: Bool) async throws {
         let server = try await LoopbackServer.tcp(answer: Array(answer.utf8))
-        let report = await report(port: server.port)
+        let port = server.port
+        let report = await report(port: port)
         await server.stop()
         #expect(report.status == .available)
         #expect(report.details?.tls == tls)
-        #expect(report.details?.port == server.port)
+        #expect(report.details?.port == port)
         #expect((report.details?.latencyMilliseconds ?? -1) >= 0)
     }
 
