@@ -1,0 +1,103 @@
+import NIOCore
+
+/// What waits for a child's standard input: small messages are put together and written once per event-loop tick.
+final class ChildInput: ChannelInboundHandler {
+    typealias InboundIn = Never
+
+    /// A message of at least this size is not copied; a piece put together from small ones is not much larger.
+    private static let pieceBytes = 64 * 1024
+
+    private let channel: any Channel
+    private let maxQueuedBytes: Int
+    private let onBroken: () -> Void
+    /// Sent, but not yet in the pipe.
+    private(set) var queuedBytes = 0
+    private var piece = ByteBuffer()
+    private var flushScheduled = false
+    private var closing = false
+
+    init(channel: any Channel, maxQueuedBytes: Int, onBroken: @escaping () -> Void) {
+        self.channel = channel
+        self.maxQueuedBytes = maxQueuedBytes
+        self.onBroken = onBroken
+    }
+
+    /// Queues `message` and a newline. `false` when the queue has no room for them.
+    func send(_ message: ByteBuffer) -> Bool {
+        let length = message.readableBytes
+        guard !closing, queuedBytes + length + 1 <= maxQueuedBytes else { return false }
+        queuedBytes += length + 1
+        if length >= Self.pieceBytes {
+            writePiece()
+            write(message)
+        } else {
+            piece.writeImmutableBuffer(message)
+        }
+        piece.writeInteger(UInt8(ascii: "\n"))
+        if piece.readableBytes >= Self.pieceBytes {
+            writePiece()
+        }
+        if !flushScheduled {
+            flushScheduled = true
+            let input = NIOLoopBound(self, eventLoop: channel.eventLoop)
+            channel.eventLoop.execute { input.value.flush() }
+        }
+        return true
+    }
+
+    /// Closes the pipe once everything queued is written.
+    func close() {
+        guard !closing else { return }
+        closing = true
+        if queuedBytes == 0 {
+            channel.close(promise: nil)
+        }
+    }
+
+    /// Closes the pipe and drops what is queued.
+    func abandon() {
+        closing = true
+        piece = ByteBuffer()
+        channel.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        let expected = closing
+        closing = true
+        if !expected {
+            onBroken()
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    private func flush() {
+        flushScheduled = false
+        writePiece()
+        channel.flush()
+    }
+
+    private func writePiece() {
+        guard piece.readableBytes > 0 else { return }
+        let full = piece
+        piece = ByteBuffer()
+        write(full)
+    }
+
+    private func write(_ buffer: ByteBuffer) {
+        let length = buffer.readableBytes
+        let input = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        let promise = channel.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.whenComplete { _ in input.value.written(length) }
+        channel.write(buffer, promise: promise)
+    }
+
+    private func written(_ length: Int) {
+        queuedBytes -= length
+        if closing, queuedBytes == 0 {
+            channel.close(promise: nil)
+        }
+    }
+}
