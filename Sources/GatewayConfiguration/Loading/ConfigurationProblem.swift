@@ -1,0 +1,34 @@
+/// One thing that is wrong with the configuration.
+public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
+    /// Where a value came from.
+    public enum Origin: Sendable, Equatable {
+        /// `line` starts at 1; `nil` if the whole file is meant.
+        case file(path: String, line: Int?)
+        case environment(variable: String)
+        case flag(String)
+    }
+
+    public var origin: Origin
+    /// Path of the key, such as `mcpServers.git.command`; `nil` if the problem is not about one key.
+    public var key: String?
+    /// What is wrong, and what to do.
+    public var message: String
+
+    public init(origin: Origin, key: String? = nil, message: String) {
+        self.origin = origin
+        self.key = key
+        self.message = message
+    }
+
+    public var description: String {
+        let place =
+            switch origin {
+            case .file(let path, let line?): "\(path):\(line)"
+            case .file(let path, nil): path
+            case .environment(let variable): "environment variable \(variable)"
+            case .flag(let name): name
+            }
+        guard let key else { return "\(place): \(message)" }
+        return "\(place): \(key): \(message)"
+    }
+}
