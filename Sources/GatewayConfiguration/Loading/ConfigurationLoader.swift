@@ -32,6 +32,93 @@ public struct ConfigurationLoader: Sendable {
     /// Reads the file (if there is one) and merges every source.
     /// - Throws: all problems of all sources at once.
     public func load() throws(ConfigurationError) -> GatewayConfiguration {
-        GatewayConfiguration()
+        let here = ValueContext(environment: environment, directory: currentDirectory)
+        var problems: [ConfigurationProblem] = []
+        let flags = readFlags(here, problems: &problems)
+        let variables = EnvironmentReader(context: here).read()
+        problems += variables.problems
+        let source = locate()
+        let file = source.map { readFile($0) } ?? FileReader.Contents()
+        // Stable: problems without a line come first, the others in the order of the file.
+        problems += file.problems.enumerated().sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }.map(\.element)
+
+        let fileValues = file.gateway.mapValues(\.value)
+        let settings = SettingsMerge.settings(
+            from: [("flags", flags), ("environment", variables.values), ("file", fileValues)], defaults: defaults())
+        if settings.transport == .http, !settings.isLoopback, !settings.insecureAllowRemote {
+            let origin: ConfigurationProblem.Origin? =
+                if flags["host"] != nil {
+                    overrides.last { $0.key == "host" }.map { .flag($0.flag) }
+                } else if let variable = variables.variables["host"] {
+                    .environment(variable: variable)
+                } else {
+                    file.gateway["host"].map { .file(path: source ?? "", line: $0.line) }
+                }
+            problems.append(
+                ConfigurationProblem(
+                    origin: origin ?? .flag("--host"), key: "gateway.host",
+                    message: """
+                        \(settings.host) can be reached from other machines, and the gateway does not authenticate its clients: everyone who \
+                        reaches the port could call every tool. Use 127.0.0.1 behind a proxy that authenticates, or set \
+                        gateway.insecureAllowRemote to true
+                        """))
+        }
+        guard problems.isEmpty else { throw ConfigurationError(problems) }
+        return GatewayConfiguration(gateway: settings, servers: file.servers, source: source, warnings: variables.warnings)
+    }
+
+    /// The absolute path of the file that `load()` reads: `--config`, else `MCP_GATEWAY_CONFIG`, else the first of `defaultFileNames` that
+    /// exists; `nil` if there is none.
+    public func locate() -> String? {
+        let here = ValueContext(environment: environment, directory: currentDirectory)
+        if let configPath { return here.absolutePath(configPath) }
+        if let named = environment[EnvironmentReader.configVariable], !named.isEmpty { return here.absolutePath(named) }
+        return Self.defaultFileNames.map { here.absolutePath($0) }.first(where: ConfigurationFile.isFile)
+    }
+
+    private func defaults() -> GatewaySettings {
+        var settings = GatewaySettings()
+        settings.store.dataDirectory = SystemDefaults.dataDirectory(environment: environment)
+        settings.environmentTools.dockerSocket = SystemDefaults.dockerSocket(environment: environment)
+        settings.environmentTools.repository = currentDirectory
+        return settings
+    }
+
+    private func readFlags(_ context: ValueContext, problems: inout [ConfigurationProblem]) -> [String: ConfigurationValue] {
+        var values: [String: ConfigurationValue] = [:]
+        for override in overrides {
+            guard let key = ConfigurationKeys.gateway.first(where: { $0.path == override.key }) else {
+                let guess = NearestName.find(override.key, in: ConfigurationKeys.gateway.map(\.path)).map { "; did you mean \"\($0)\"?" } ?? ""
+                problems.append(ConfigurationProblem(origin: .flag(override.flag), message: "there is no key gateway.\(override.key)\(guess)"))
+                continue
+            }
+            do throws(ValueReader.Failure) {
+                let reader = ValueReader(kind: key.kind, context: context, mayQuote: true)
+                values[key.path] = try reader.value(fromText: override.value)
+            } catch {
+                problems.append(ConfigurationProblem(origin: .flag(override.flag), key: "gateway.\(key.path)", message: error.message))
+            }
+        }
+        return values
+    }
+
+    private func readFile(_ path: String) -> FileReader.Contents {
+        func failed(_ message: String, line: Int? = nil) -> FileReader.Contents {
+            FileReader.Contents(problems: [ConfigurationProblem(origin: .file(path: path, line: line), message: message)])
+        }
+        let text: String
+        do throws(ConfigurationFile.ReadError) {
+            text = try ConfigurationFile.read(path)
+        } catch {
+            return failed(error.message)
+        }
+        do throws(DocumentError) {
+            let root = try DocumentFormat.detect(path: path, text: text).parse(text)
+            let directory = path.split(separator: "/").dropLast().map { "/" + $0 }.joined()
+            let context = ValueContext(environment: environment, directory: directory.isEmpty ? "/" : directory)
+            return FileReader(path: path, context: context).read(root)
+        } catch {
+            return failed(error.message, line: error.line)
+        }
     }
 }

@@ -20,6 +20,11 @@ public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible
         self.message = message
     }
 
+    /// Line in the file; 0 if none is known.
+    var line: Int {
+        if case .file(_, let line?) = origin { line } else { 0 }
+    }
+
     public var description: String {
         let place =
             switch origin {

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Where sessions and event streams are kept (`gateway.store`).
 public struct StoreSettings: Sendable, Equatable {
     public enum Kind: String, Sendable, Equatable, CaseIterable {
@@ -13,4 +15,25 @@ public struct StoreSettings: Sendable, Equatable {
 
     /// The defaults.
     public init() {}
+
+    /// Creates `dataDirectory` with mode 0700 if it does not exist; does nothing for `Kind.memory`.
+    /// - Throws: a `ConfigurationError` that names the directory and what to do.
+    public func prepareDataDirectory() throws(ConfigurationError) {
+        guard kind == .embedded else { return }
+        do {
+            try FileManager.default.createDirectory(
+                atPath: dataDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw failure("cannot be created: \(error.localizedDescription)")
+        }
+        guard FileManager.default.isWritableFile(atPath: dataDirectory) else { throw failure("is not writable") }
+    }
+
+    private func failure(_ reason: String) -> ConfigurationError {
+        ConfigurationError([
+            ConfigurationProblem(
+                origin: .file(path: dataDirectory, line: nil), key: "gateway.store.dataDirectory",
+                message: "the directory \(reason); name another one with gateway.store.dataDirectory or MCP_GATEWAY_STORE_DATA_DIRECTORY")
+        ])
+    }
 }

@@ -30,7 +30,10 @@ public struct ConfigurationDiff: Sendable, Equatable {
             guard let previous = before[server.name], previous != server else { return nil }
             return Change(old: previous, new: server)
         }
-        needRestart = []
+        needRestart = ConfigurationKeys.gateway.compactMap { key in
+            guard let binding = key.binding, binding.read(old.gateway) != binding.read(new.gateway) else { return nil }
+            return "gateway.\(key.path)"
+        }
     }
 
     /// Whether nothing has to happen.
