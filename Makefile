@@ -1,0 +1,64 @@
+# `make help` lists the targets. Each one installs what it needs that is missing (scripts/install-dependencies).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# The file `make run` starts the gateway with, if it is there.
+CONFIG ?= mcp-gateway.json
+# More arguments: make run ARGS='--port 3002', make test ARGS='-k restart' (for pytest).
+ARGS ?=
+# Test processes that run at the same time.
+JOBS ?= 2
+
+.PHONY: help run build release test unit interop lint bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: release ## Build for speed and serve on http://127.0.0.1:3001/mcp (CONFIG=mcp-gateway.json, ARGS=...)
+	@config=(); if [[ -f '$(CONFIG)' ]]; then config=(--config '$(CONFIG)'); fi; \
+	echo "==> mcp-gateway serve $${config[*]} $(ARGS)"; \
+	exec .build/release/mcp-gateway serve "$${config[@]}" $(ARGS)
+
+build: ## Debug build
+	@scripts/install-dependencies --build
+	@echo '==> swift build'
+	@swift build
+
+release: ## Release build (some minutes the first time)
+	@scripts/install-dependencies --build
+	@echo '==> swift build -c release'
+	@swift build -c release
+
+test: unit interop ## Every test: Swift Testing, then the official Python SDK and fastmcp against the built binary
+	@echo '==> all tests passed'
+
+unit: ## Swift tests only
+	@scripts/install-dependencies --test
+	@echo '==> swift build --build-tests'
+	@swift build --build-tests
+	@echo '==> swift test'
+	@swift test --skip-build
+
+interop: ## Interop tests only (ARGS='-k resumption' picks some)
+	@scripts/install-dependencies --test
+	@echo '==> swift build (debug)'
+	@swift build
+	@echo '==> pytest Tests/Interop'
+	@MCP_GATEWAY_BINARY="$${MCP_GATEWAY_BINARY:-$$PWD/.build/debug/mcp-gateway}" \
+		.venv/bin/python -m pytest Tests/Interop -n $(JOBS) $(ARGS)
+
+lint: ## Check the format of every Swift file (swift format, .swift-format)
+	@scripts/install-dependencies --build
+	@echo '==> swift format lint'
+	@swift format lint --strict --recursive --parallel Sources Tests Package.swift
+
+bench: release ## Measure a release build beside its peers (benchmarks/README.md)
+	@scripts/install-dependencies --bench
+	@echo '==> benchmarks/run'
+	@benchmarks/run $(ARGS)
+
+clean: ## Remove everything that was built or installed here
+	rm -rf .build .venv .venv-bench
