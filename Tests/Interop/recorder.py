@@ -282,7 +282,12 @@ class _Connection:
         self._receiving.request_body += data
 
     def _request_end(self) -> None:
-        self._receiving = None
+        record, self._receiving = self._receiving, None
+        assert record is not None
+        session = record.request.headers.get("mcp-session-id")
+        if session is not None:
+            # At once, because its answer may come on another connection's stream.
+            self._note_request(self._recorder.conversation(session), record)
 
     def _response_head(self, head: Head) -> bool:
         self._interim = 100 <= head.status < 200
@@ -354,9 +359,13 @@ class _Connection:
             stated = record.request.headers.get("mcp-protocol-version")
             if stated in LEGACY_REVISIONS:
                 conversation.revision = stated
+        self._note_request(conversation, record)
+        return conversation
+
+    @staticmethod
+    def _note_request(conversation: Conversation, record: Record) -> None:
         if record.request_body:
             try:
                 conversation.client_sent(json.loads(record.request_body))
             except ValueError:
                 pass
-        return conversation
