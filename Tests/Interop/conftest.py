@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import processes
+import pytest
+from gateway import BINARY, HERE, Gateway, everything, free_port, raw
+
+processes.become_subreaper()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not BINARY.exists():
+        skip = pytest.mark.skip(reason=f"no gateway at {BINARY}: `make build` first, or set MCP_GATEWAY_BINARY")
+        for item in items:
+            if {"start_gateway", "gateway"} & set(getattr(item, "fixturenames", ())) or "binary" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def check_conformance(gateways: list[Gateway]) -> None:
+    found = [violation for gateway in gateways for violation in gateway.recorder.violations()]
+    if found:
+        shown = "\n".join(found[:10])
+        pytest.fail(f"{len(found)} message(s) of the gateway do not conform to the schema of their revision:\n{shown}", pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def _module_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Gateway]]:
+    gateways: list[Gateway] = []
+    yield gateways
+    for gateway in gateways:
+        gateway.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _module_gateways: list[Gateway]) -> Gateway:
+    """The module's gateway. `SERVERS` and `SETTINGS` of the module configure it."""
+    servers = getattr(request.module, "SERVERS", {"everything": everything(isolation="session"), "raw": raw(isolation="shared")})
+    if callable(servers):
+        servers = servers(request)
+    gateway = Gateway(tmp_path_factory.mktemp("gateway"), servers, getattr(request.module, "SETTINGS", None))
+    _module_gateways.append(gateway)
+    gateway.start()
+    return gateway
+
+
+@pytest.fixture
+def start_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+    """Starts a gateway for one test alone, which may kill it."""
+    gateways: list[Gateway] = []
+
+    def start(servers: dict[str, Any], settings: dict[str, Any] | None = None) -> Gateway:
+        gateway = Gateway(tmp_path / f"gateway-{len(gateways)}", servers, settings)
+        gateways.append(gateway)
+        gateway.start()
+        return gateway
+
+    yield start
+    try:
+        check_conformance(gateways)
+    finally:
+        for gateway in gateways:
+            gateway.close()
+
+
+@pytest.fixture(autouse=True)
+def conformance(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test: everything that the module's gateway sent in it conforms."""
+    gateways = request.getfixturevalue("_module_gateways") if "gateway" in request.fixturenames else []
+    yield
+    check_conformance(gateways)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if report.failed:
+        for name in ("gateway",):
+            gateway = getattr(item, "funcargs", {}).get(name)
+            if isinstance(gateway, Gateway):
+                report.sections.append(("gateway log", gateway.log_tail()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def remote_server() -> Iterator[str]:
+    """The server that uses everything, over Streamable HTTP; its URL."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, str(HERE / "servers/everything.py"), "--http", str(port)])
+
+    def is_up() -> bool:
+        assert process.poll() is None, "the remote server did not start"
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/mcp", timeout=2)
+        except httpx.TransportError:
+            return False
+        return True
+
+    processes.wait_until("the remote server answers", is_up, 20)
+    yield f"http://127.0.0.1:{port}/mcp"
+    process.terminate()
+    process.wait(10)
