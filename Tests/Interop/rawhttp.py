@@ -218,3 +218,60 @@ async def first_message(stream: Stream, method: str, timeout: float = 15) -> dic
             if message.get("method") == method:
                 return message
     raise AssertionError(f"the stream ended without {method}")
+
+
+class ResilientCall:
+    """A request whose client does as the specification says: when the connection breaks, it resumes the stream until it has the
+    answer. `events` is all that came, over all connections."""
+
+    def __init__(self, session: RawSession, message: dict[str, Any]) -> None:
+        self.session = session
+        self.message = message
+        self.events: list[Event] = []
+        self.connections = 0
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return [event.message for event in self.events if event.data]
+
+    @property
+    def answers(self) -> list[dict[str, Any]]:
+        return [message for message in self.messages if "method" not in message]
+
+    @property
+    def progress(self) -> list[float]:
+        return [m["params"]["progress"] for m in self.messages if m.get("method") == "notifications/progress"]
+
+    @property
+    def last_id(self) -> str | None:
+        identifiers = [event.id for event in self.events if event.id]
+        return identifiers[-1] if identifiers else None
+
+    async def run(self, timeout: float = 60) -> dict[str, Any]:
+        """Gives the answer."""
+        with anyio.fail_after(timeout):
+            await self._attempt(self.session.post_stream(self.message))
+            while not self.answers:
+                assert self.last_id is not None, "the stream broke before its first event id"
+                await anyio.sleep(0.05)
+                await self._attempt(self.session.get_stream(self.last_id))
+        return self.answers[0]
+
+    async def read_some(self, progress: int) -> None:
+        """Reads until so much progress came, then leaves."""
+        async with self.session.post_stream(self.message) as stream:
+            self.connections += 1
+            async for event in stream:
+                self.events.append(event)
+                if len(self.progress) == progress:
+                    return
+
+    async def _attempt(self, opening: contextlib.AbstractAsyncContextManager[Stream]) -> None:
+        try:
+            async with opening as stream:
+                self.connections += 1
+                async for event in stream:
+                    self.events.append(event)
+        except httpx.TransportError:
+            # The gateway is away; whoever runs it starts it again.
+            pass

@@ -62,7 +62,9 @@ class StdioPeer:
         assert self.process.stdin is not None
         await self.process.stdin.send(json.dumps(message, ensure_ascii=False).encode() + b"\n")
 
-    async def request(self, method: str, params: dict[str, Any] | None = None, id: Any = None, timeout: float = 30) -> dict[str, Any]:
+    async def request(
+        self, method: str, params: dict[str, Any] | None = None, id: Any = None, timeout: float = 30
+    ) -> dict[str, Any]:
         message = {"jsonrpc": "2.0", "id": next(self._ids) if id is None else id, "method": method}
         if params is not None:
             message["params"] = params

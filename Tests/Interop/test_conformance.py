@@ -52,18 +52,28 @@ def test_a_good_message_passes(revision: str, request_: dict[str, Any] | None, m
     ("request_", "message"),
     [
         pytest.param(LIST_TOOLS, {"jsonrpc": "2.0", "id": 1, "result": {}}, id="no tools in the result of tools/list"),
-        pytest.param(LIST_TOOLS, {"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "x"}]}}, id="a tool without inputSchema"),
+        pytest.param(
+            LIST_TOOLS, {"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "x"}]}}, id="a tool without inputSchema"
+        ),
         pytest.param(LIST_TOOLS, {"jsonrpc": "2.0", "id": 1, "result": {"tools": [], "nextCursor": None}}, id="a null cursor"),
         pytest.param(LIST_TOOLS, {"id": 1, "result": {"tools": []}}, id="no jsonrpc"),
         pytest.param(LIST_TOOLS, {"jsonrpc": "2.0", "id": "1", "result": {"tools": []}}, id="an id of another type"),
         pytest.param(LIST_TOOLS, {"jsonrpc": "2.0", "id": 2, "result": {"tools": []}}, id="an id that nobody asked with"),
-        pytest.param(LIST_TOOLS, {"jsonrpc": "2.0", "id": 1, "error": {"code": "x", "message": "no"}}, id="a code that is no number"),
-        pytest.param(LIST_TOOLS, {"jsonrpc": "2.0", "id": 2, "error": {"code": 1, "message": "no"}}, id="an error nobody asked for"),
+        pytest.param(
+            LIST_TOOLS, {"jsonrpc": "2.0", "id": 1, "error": {"code": "x", "message": "no"}}, id="a code that is no number"
+        ),
+        pytest.param(
+            LIST_TOOLS, {"jsonrpc": "2.0", "id": 2, "error": {"code": 1, "message": "no"}}, id="an error nobody asked for"
+        ),
         pytest.param(CALL, {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "image"}]}}, id="an image without data"),
-        pytest.param(None, {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}}, id="no progressToken"),
+        pytest.param(
+            None, {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}}, id="no progressToken"
+        ),
         pytest.param(None, {"jsonrpc": "2.0", "method": "notifications/initialized"}, id="a notification of clients"),
         pytest.param(None, {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, id="a request of clients"),
-        pytest.param(None, {"jsonrpc": "2.0", "id": 1, "method": "sampling/createMessage", "params": {}}, id="sampling without messages"),
+        pytest.param(
+            None, {"jsonrpc": "2.0", "id": 1, "method": "sampling/createMessage", "params": {}}, id="sampling without messages"
+        ),
         pytest.param(None, {"jsonrpc": "2.0"}, id="neither method nor result"),
         pytest.param(None, "text", id="not an object"),
     ],

@@ -44,9 +44,7 @@ async def test_prompts_resources_completion_and_logging(gateway: Gateway) -> Non
         assert prompt.messages[0].content.text == "Hello, Bo"
         assert "everything://blob" in {str(resource.uri) for resource in await client.list_resources()}
         assert (await client.read_resource("everything://text"))[0].text == "text"
-        completion = await client.complete(
-            types.PromptReference(name="everything__greet"), {"name": "style", "value": "G"}
-        )
+        completion = await client.complete(types.PromptReference(name="everything__greet"), {"name": "style", "value": "G"})
         assert completion.values == ["Good morning"]
         await client.set_logging_level("alert")
         await client.call_tool("everything__log")

@@ -140,7 +140,9 @@ async def test_other_methods_are_refused_with_405(gateway: Gateway, method: str)
         assert {"GET", "POST", "DELETE"} <= allowed
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "https://127.0.0.1.evil.example", "null", "http://localhost.evil.example:80"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "https://127.0.0.1.evil.example", "null", "http://localhost.evil.example:80"]
+)
 async def test_a_foreign_origin_is_refused_with_403(gateway: Gateway, origin: str) -> None:
     async with await started(gateway) as session:
         error_of(await session.post(PING, origin=origin), 403)

@@ -22,12 +22,11 @@ from typing import Any
 
 import anyio
 import mcp_types as types
+from everything_tasks import TaskBoard
 from mcp import MCPError
 from mcp.server.lowlevel.server import NotificationOptions, Server
 from mcp.server.stdio import stdio_server
 from pydantic import ConfigDict
-
-from everything_tasks import TaskBoard
 
 warnings.simplefilter("ignore")
 
@@ -226,9 +225,7 @@ async def need_url(ctx: Any, arguments: dict[str, Any]) -> Any:
         code=-32042,
         message="Sign in first",
         data={
-            "elicitations": [
-                {"mode": "url", "message": "Sign in", "url": "https://example.org/sign-in", "elicitationId": "e-2"}
-            ]
+            "elicitations": [{"mode": "url", "message": "Sign in", "url": "https://example.org/sign-in", "elicitationId": "e-2"}]
         },
     )
 

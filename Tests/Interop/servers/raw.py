@@ -98,7 +98,7 @@ def call(message: dict[str, Any], line: str) -> None:
             time.sleep(arguments.get("delay", 0))
         say(identifier, f"{steps} steps", {"steps": steps})
     elif name == "garbage":
-        write(b"this is not JSON\n{\"jsonrpc\": \"2.0\", \"id\":\n\n[1, 2\n\xff\xfe\n\x1b[31mcolour\x1b[0m\n")
+        write(b'this is not JSON\n{"jsonrpc": "2.0", "id":\n\n[1, 2\n\xff\xfe\n\x1b[31mcolour\x1b[0m\n')
         say(identifier, "after the garbage")
     elif name == "silent":
         cancelled[json.dumps(identifier)] = threading.Event()
