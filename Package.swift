@@ -164,6 +164,11 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio")
             ],
             swiftSettings: settings),
+        // Benchmarks: the server behind what is measured, and what makes the load.
+        .executableTarget(
+            name: "mcp-echo", path: "benchmarks/echo", cSettings: [.define("_GNU_SOURCE", .when(platforms: [.linux]))]),
+        .executableTarget(
+            name: "mcp-bench-load", path: "benchmarks/load", cSettings: [.define("_GNU_SOURCE", .when(platforms: [.linux]))]),
         // Tests.
         .testTarget(name: "MCPProtocolTests", dependencies: ["MCPProtocol"], swiftSettings: settings),
         .testTarget(name: "GatewayCoreTests", dependencies: ["GatewayCore"], swiftSettings: settings),
