@@ -1,0 +1,1 @@
+"""The parts of `benchmarks/run`. Python's standard library only."""
