@@ -84,6 +84,9 @@ public final class Gateway: Sendable {
     /// Whether the gateway is on its way out: no new sessions.
     public var isDraining: Bool { draining.load(ordering: .relaxed) }
 
+    /// Stops taking sessions.
+    public func beginDraining() { draining.store(true, ordering: .relaxed) }
+
     /// Stops taking sessions and waits until no exchange is open, at most until `deadline`.
     public func drain(within limit: TimeAmount) async {
         draining.store(true, ordering: .relaxed)

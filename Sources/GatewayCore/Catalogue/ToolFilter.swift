@@ -2,24 +2,26 @@
 ///
 /// A tool passes when no deny pattern matches and, if there are allow patterns, one of them does.
 public struct ToolFilter: Sendable, Hashable {
-    let allow: [String]
+    /// Nil lets every tool pass that is not denied.
+    let allow: [String]?
     let deny: [String]
 
     /// Lets everything pass.
-    public static let everything = ToolFilter(allow: [], deny: [])
+    public static let everything = ToolFilter(allow: nil, deny: [])
 
     /// Patterns may hold `*` (any characters) and `?` (one character).
-    public init(allow: [String], deny: [String]) {
+    public init(allow: [String]?, deny: [String]) {
         self.allow = allow
         self.deny = deny
     }
 
-    var isTrivial: Bool { allow.isEmpty && deny.isEmpty }
+    var isTrivial: Bool { allow == nil && deny.isEmpty }
 
     /// Whether the tool passes.
     public func passes(_ name: String) -> Bool {
         if deny.contains(where: { Self.matches(name, pattern: $0) }) { return false }
-        return allow.isEmpty || allow.contains { Self.matches(name, pattern: $0) }
+        guard let allow else { return true }
+        return allow.contains { Self.matches(name, pattern: $0) }
     }
 
     /// Glob matching in linear time but for one backtrack point, so that no pattern is slow.

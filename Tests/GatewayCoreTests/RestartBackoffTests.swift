@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import Upstreams
+@testable import GatewayCore
 
 @Suite struct RestartBackoffTests {
     /// The highest or lowest random number.

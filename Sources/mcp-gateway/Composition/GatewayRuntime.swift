@@ -1,0 +1,97 @@
+import AsyncHTTPClient
+import EmbeddedStore
+import EnvironmentTools
+import Foundation
+import GatewayConfiguration
+import GatewayCore
+import HTTPTransport
+import Logging
+import MCPHTTPClient
+import NIOCore
+import NIOPosix
+import Telemetry
+
+/// Everything that `serve` and `stdio` have in common, wired together.
+final class GatewayRuntime: Sendable {
+    let configuration: GatewayConfiguration
+    let eventLoopGroup: MultiThreadedEventLoopGroup
+    let store: EmbeddedStore
+    let httpClient: HTTPClient
+    let gateway: Gateway
+    let upstreams: UpstreamFactory
+    let logger: Logger
+
+    /// - Parameter isDurable: false keeps sessions in memory, whatever the configuration says.
+    init(configuration: GatewayConfiguration, isDurable: Bool, logger: Logger) throws {
+        let settings = configuration.gateway
+        self.configuration = configuration
+        self.logger = logger
+        let limits = EventLogLimits(
+            maxEventsPerStream: settings.streams.maxEventsPerStream, maxBytesPerStream: settings.streams.maxBytesPerStream)
+        if isDurable, settings.store.kind == .embedded {
+            store = try EmbeddedStore.open(directory: settings.store.dataDirectory, limits: limits, logger: logger)
+        } else {
+            store = try EmbeddedStore.inMemory(limits: limits, logger: logger)
+        }
+        let authority = SessionIDAuthority(key: try store.signingKey())
+        eventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
+        let probe = StreamableHTTPClientConfiguration(url: "http://127.0.0.1")
+        httpClient = HTTPClient(eventLoopGroup: eventLoopGroup, configuration: probe.httpClientConfiguration)
+        let clock = GatewayClock { WallTime(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)) }
+        let builtins =
+            settings.environmentTools.enabled
+            ? EnvironmentTools.tools(settings: settings.environment, eventLoopGroup: eventLoopGroup) : []
+        gateway = Gateway(
+            settings: settings.core, sessions: store, events: store, authority: authority, clock: clock, builtins: builtins,
+            eventLoopGroup: eventLoopGroup, logger: logger)
+        upstreams = UpstreamFactory(settings: settings, httpClient: httpClient, logger: logger)
+    }
+
+    /// Starts upstreams and the periodic work.
+    func start() {
+        gateway.start()
+        gateway.setUpstreams(upstreams.definitions(configuration.servers))
+    }
+
+    /// Ends everything, upstreams first, the store last.
+    func stop() async {
+        await gateway.shutdown()
+        try? await httpClient.shutdown()
+        store.close()
+        try? await eventLoopGroup.shutdownGracefully()
+    }
+
+    /// Applies edits of the configuration file until the task is cancelled.
+    func followConfiguration(loader: ConfigurationLoader) async {
+        var current = configuration
+        for await event in ConfigurationWatcher(loader, source: configuration.source) {
+            switch event {
+            case .changed(let new):
+                let diff = ConfigurationDiff(from: current, to: new)
+                guard !diff.isEmpty else { continue }
+                logger.info(
+                    "configuration changed",
+                    metadata: [
+                        "added": "\(diff.added.map(\.name))", "removed": "\(diff.removed.map(\.name))",
+                        "changed": "\(diff.changed.map(\.new.name))",
+                    ])
+                if let warning = diff.restartWarning { logger.warning("\(warning)") }
+                gateway.setUpstreams(upstreams.definitions(new.servers))
+                current = new
+            case .refused(let error):
+                logger.error("the edited configuration is refused; the old one stays in use", metadata: ["problems": "\(error)"])
+            }
+        }
+    }
+
+    var healthReport: HealthReport {
+        HealthReport(
+            status: gateway.isDraining ? "draining" : "ok", version: GatewayVersion.current, instance: configuration.gateway.instanceID,
+            store: configuration.gateway.store.kind.rawValue, sessionsInMemory: gateway.sessionsInMemory,
+            openExchanges: gateway.openExchangeCount,
+            upstreams: gateway.upstreamStatus.map { upstream in
+                let status = upstream.isReady ? "ready" : upstream.failure == nil ? "starting" : "failed"
+                return .init(name: upstream.name, status: status, reason: upstream.failure)
+            })
+    }
+}

@@ -1,0 +1,73 @@
+import EnvironmentTools
+import GatewayConfiguration
+import GatewayCore
+import HTTPTransport
+import NIOCore
+import Telemetry
+import Upstreams
+
+/// From the configuration to what each module wants to know of it.
+extension GatewaySettings {
+    var core: CoreSettings {
+        var core = CoreSettings()
+        core.sessionTTL = sessions.timeToLive
+        core.sweepInterval = TimeAmount(sessions.sweepInterval)
+        core.memoryIdleTime = sessions.idleEviction
+        core.maxSessions = sessions.maxSessions
+        core.maxConcurrentPerSession = limits.maxConcurrentPerSession
+        core.maxListeningStreams = limits.maxListeningStreamsPerSession
+        core.pageSize = pageSize
+        core.startupWait = TimeAmount(startupWait)
+        core.serverVersion = GatewayVersion.current
+        return core
+    }
+
+    var http: HTTPTransportSettings {
+        var http = HTTPTransportSettings()
+        http.host = host
+        http.port = port
+        http.allowedOrigins = allowedOrigins
+        http.allowedHosts = allowedHosts
+        http.enableSSE = enableSSE
+        http.retry = TimeAmount(streams.retry)
+        http.keepAlive = TimeAmount(streams.keepAlive)
+        http.firstEventWait = TimeAmount(streams.firstEventWait)
+        http.slowReaderBuffer = streams.slowReaderBuffer
+        http.maxBodyBytes = limits.maxBodyBytes
+        http.maxHeaderBytes = limits.maxHeaderBytes
+        http.maxNestingDepth = limits.maxNestingDepth
+        http.drainTimeout = TimeAmount(drainTimeout)
+        return http
+    }
+
+    var childLimits: ChildLimits {
+        var child = ChildLimits()
+        child.maxLineBytes = max(limits.maxBodyBytes, 1 << 20)
+        return child
+    }
+
+    var environment: EnvironmentToolsSettings {
+        var settings = EnvironmentToolsSettings()
+        settings.repositoryPath = environmentTools.repository
+        settings.dockerSocketPath = environmentTools.dockerSocket
+        if let host = environmentTools.databaseHost { settings.database = .init(host: host, port: environmentTools.databasePort) }
+        return settings
+    }
+
+    var logFormat: LogFormat {
+        switch log.format {
+        case .auto: .auto
+        case .text: .text
+        case .json: .json
+        }
+    }
+}
+
+extension TimeAmount {
+    /// The same span; what does not fit is clamped.
+    init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        self = .nanoseconds(overflow ? .max : product + attoseconds / 1_000_000_000)
+    }
+}

@@ -1,0 +1,47 @@
+import AsyncHTTPClient
+import GatewayConfiguration
+import GatewayCore
+import Logging
+import MCPHTTPClient
+import NIOCore
+import Upstreams
+
+/// Makes upstream definitions from the configuration.
+struct UpstreamFactory: Sendable {
+    let settings: GatewaySettings
+    let httpClient: HTTPClient
+    let logger: Logger
+
+    func definitions(_ servers: [ServerConfiguration]) -> [UpstreamDefinition] {
+        servers.filter { !$0.disabled }.map(definition)
+    }
+
+    func definition(_ server: ServerConfiguration) -> UpstreamDefinition {
+        var definition = UpstreamDefinition(
+            name: server.name, isolation: server.isolation == .session ? .session : .shared, factory: linkFactory(server),
+            fingerprint: "\(server)")
+        definition.callTimeout = TimeAmount(server.timeout)
+        definition.handshakeTimeout = TimeAmount(server.handshakeTimeout)
+        definition.idleTimeout = TimeAmount(server.idleTimeout)
+        definition.maxSessionProcesses = settings.limits.maxSessionProcesses
+        definition.maxInFlight = settings.limits.maxInFlightPerUpstream
+        definition.toolFilter = GatewayCore.ToolFilter(allow: server.tools.allow, deny: server.tools.deny)
+        return definition
+    }
+
+    private func linkFactory(_ server: ServerConfiguration) -> any UpstreamLinkFactory {
+        switch server.transport {
+        case .stdio(let stdio):
+            let command = ChildCommand(
+                command: stdio.command, arguments: stdio.args, environment: stdio.env, workingDirectory: stdio.cwd)
+            return StdioLinkFactory(name: server.name, command: command, limits: settings.childLimits, logger: logger)
+        case .http(let http):
+            var configuration = StreamableHTTPClientConfiguration(
+                url: http.url, headers: http.headers.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+            configuration.responseTimeout = TimeAmount(server.timeout)
+            configuration.maxInFlight = settings.limits.maxInFlightPerUpstream
+            configuration.maxMessageBytes = max(settings.limits.maxBodyBytes, 1 << 20)
+            return HTTPLinkFactory(name: server.name, configuration: configuration, httpClient: httpClient, logger: logger)
+        }
+    }
+}
