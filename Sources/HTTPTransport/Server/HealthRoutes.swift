@@ -50,7 +50,9 @@ enum HealthRoutes {
             } catch {
                 throw HTTPError(.forbidden, message: error.error.message)
             }
-            let body = try JSONEncoder().encode(report())
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            let body = try encoder.encode(report())
             return Response(status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(bytes: body)))
         }
     }

@@ -32,10 +32,10 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         var overrides: [ConfigurationOverride] = []
-        if let host { overrides.append(.init(flag: "--host", key: "gateway.host", value: host)) }
-        if let port { overrides.append(.init(flag: "--port", key: "gateway.port", value: String(port))) }
+        if let host { overrides.append(.init(flag: "--host", key: "host", value: host)) }
+        if let port { overrides.append(.init(flag: "--port", key: "port", value: String(port))) }
         if insecureAllowRemote {
-            overrides.append(.init(flag: "--insecure-allow-remote", key: "gateway.insecureAllowRemote", value: "true"))
+            overrides.append(.init(flag: "--insecure-allow-remote", key: "insecureAllowRemote", value: "true"))
         }
         let (loader, configuration) = try options.load(overrides: overrides)
         LoggingBootstrap.bootstrap(format: configuration.gateway.logFormat, level: configuration.gateway.log.level)

@@ -17,9 +17,9 @@ struct ConfigurationOptions: ParsableArguments {
 
     var overrides: [ConfigurationOverride] {
         var overrides: [ConfigurationOverride] = []
-        if let dataDirectory { overrides.append(.init(flag: "--data-directory", key: "gateway.store.dataDirectory", value: dataDirectory)) }
-        if let logLevel { overrides.append(.init(flag: "--log-level", key: "gateway.log.level", value: logLevel)) }
-        if let logFormat { overrides.append(.init(flag: "--log-format", key: "gateway.log.format", value: logFormat)) }
+        if let dataDirectory { overrides.append(.init(flag: "--data-directory", key: "store.dataDirectory", value: dataDirectory)) }
+        if let logLevel { overrides.append(.init(flag: "--log-level", key: "log.level", value: logLevel)) }
+        if let logFormat { overrides.append(.init(flag: "--log-format", key: "log.format", value: logFormat)) }
         return overrides
     }
 
