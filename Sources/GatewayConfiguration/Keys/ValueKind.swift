@@ -31,7 +31,7 @@ enum ValueKind: Sendable, Equatable {
     var rangeText: String {
         switch self {
         case .text(let rule): rule.wanted
-        case .list(let rule): "list; each \(rule.wanted)"
+        case .list(let rule): "each: \(rule.wanted)"
         case .integer(let range): "\(range.lowerBound) – \(range.upperBound)"
         case .size(let range): "\(ByteSizeText.format(range.lowerBound)) – \(ByteSizeText.format(range.upperBound))"
         case .duration(let range): "\(DurationText.format(range.lowerBound)) – \(DurationText.format(range.upperBound))"

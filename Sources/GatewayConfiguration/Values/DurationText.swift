@@ -20,11 +20,11 @@ enum DurationText {
         return .nanoseconds(Int64(nanoseconds.rounded()))
     }
 
-    /// The shortest exact text: `1500ms`, `90s`, `24h`.
+    /// The shortest exact text: `1500ms`, `90s`, `24h`, `7d`. One day is `24h`.
     static func format(_ duration: Duration) -> String {
         let nanoseconds = duration.wholeNanoseconds
         if nanoseconds == 0 { return "0s" }
-        let exact = units.dropLast().last { nanoseconds % Int64($0.nanoseconds) == 0 }
+        let exact = units.last { nanoseconds % Int64($0.nanoseconds) == 0 && ($0.suffix != "d" || duration > .seconds(86_400)) }
         let unit = exact ?? units[0]
         return "\(nanoseconds / Int64(unit.nanoseconds))\(unit.suffix)"
     }
