@@ -60,7 +60,7 @@ import Testing
         #expect(json.warnings.isEmpty)
     }
 
-    @Test("the full example sets every gateway key, to the default where that does not depend on the machine")
+    @Test("the full example sets every gateway key")
     func fullExample() throws {
         let text = try String(contentsOf: Self.root.appendingPathComponent("examples/mcp-gateway.json"), encoding: .utf8)
         let gateway = try #require(try JSONDocumentParser.parse(text, allowsComments: false)["gateway"])
