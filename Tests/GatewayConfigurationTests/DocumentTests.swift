@@ -26,7 +26,8 @@ import Testing
         "what is not JSON is refused with its line",
         arguments: [
             ("{\n\"a\": 1,\n}", 3), ("{\"a\" 1}", 1), ("[1 2]", 1), ("\n\n{", 3), ("{}\n{}", 2), ("tru", 1), ("01", 1), ("-", 1), ("1.", 1),
-            ("\"\\x\"", 1), ("\"\\ud800\"", 1), ("\"\\u+123\"", 1), ("\"a\nb\"", 1), ("\"a", 1), ("// x\n{}", 1), ("[1,]", 1), ("{a: 1}", 1),
+            ("\"\\x\"", 1), ("\"\\ud800\"", 1), ("\"\\u+123\"", 1), ("\"a\nb\"", 1), ("\"a", 1), ("// x\n{}", 1), ("[1,]", 1),
+            ("{a: 1}", 1),
             (String(repeating: "[", count: 100), 1),
         ])
     func refused(text: String, line: Int) {
@@ -85,7 +86,8 @@ import Testing
     @Test(
         "the format follows the extension, and the content for unknown extensions",
         arguments: [
-            ("/a/b.json", "x", DocumentFormat.json), ("/a/b.jsonc", "x", .jsonWithComments), ("/a/b.yaml", "{}", .yaml), ("/a/B.YML", "{}", .yaml),
+            ("/a/b.json", "x", DocumentFormat.json), ("/a/b.jsonc", "x", .jsonWithComments), ("/a/b.yaml", "{}", .yaml),
+            ("/a/B.YML", "{}", .yaml),
             ("/a/config", "  {}", .json), ("/a/config.txt", "a: b", .yaml), ("/a.json/config", "a: b", .yaml),
         ] as [(String, String, DocumentFormat)])
     func formats(path: String, text: String, expected: DocumentFormat) {

@@ -5,7 +5,8 @@ import Testing
 
 /// `docs/configuration.md` and the examples agree with the tables of keys.
 @Suite struct DocumentationTests {
-    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
 
     private func documentation() throws -> String {
         try String(contentsOf: Self.root.appendingPathComponent("docs/configuration.md"), encoding: .utf8)
@@ -36,7 +37,9 @@ import Testing
     func nothingElse() throws {
         let known = Set(ConfigurationKeys.gateway.map(Self.row(gateway:)) + ServerKeys.all.map(Self.row(server:)))
         let rows = try documentation().split(separator: "\n").map(String.init).filter { $0.hasPrefix("| `") }
-        let variableRows = rows.filter { $0.hasPrefix("| `MCP_GATEWAY_CONFIG`") || $0.hasPrefix("| `REDIS_") || $0.hasPrefix("| `DATABASE_") }
+        let variableRows = rows.filter {
+            $0.hasPrefix("| `MCP_GATEWAY_CONFIG`") || $0.hasPrefix("| `REDIS_") || $0.hasPrefix("| `DATABASE_")
+        }
         for row in rows where !variableRows.contains(row) {
             #expect(known.contains(row), "docs/configuration.md has a row that no key stands behind:\n\(row)")
         }

@@ -26,7 +26,8 @@ import Testing
         let gateway = try load("{}", environment: environment).gateway
         #expect(gateway.store.dataDirectory == "/state/mcp-gateway")
         #expect(gateway.environmentTools.dockerSocket == "/run/user/1/docker.sock")
-        #expect(try load("{}", environment: ["DOCKER_HOST": "tcp://1.2.3.4:1"]).gateway.environmentTools.dockerSocket == "/var/run/docker.sock")
+        #expect(
+            try load("{}", environment: ["DOCKER_HOST": "tcp://1.2.3.4:1"]).gateway.environmentTools.dockerSocket == "/var/run/docker.sock")
     }
 
     @Test("a flag beats a variable, a variable the file, the file the default")
@@ -59,7 +60,9 @@ import Testing
         }
     }
 
-    @Test("every key works in the file, in its variables and as a flag, with the same result", arguments: ConfigurationKeys.gateway.map(\.path))
+    @Test(
+        "every key works in the file, in its variables and as a flag, with the same result",
+        arguments: ConfigurationKeys.gateway.map(\.path))
     func everyKey(path: String) throws {
         let key = try #require(ConfigurationKeys.gateway.first { $0.path == path })
         let binding = try #require(key.binding)
@@ -121,9 +124,10 @@ import Testing
         #expect(found.count == 1)
         #expect(found.first?.contains("unset \(variable)") == true)
         #expect(found.first?.contains("hunter2") == false)
-        #expect(try problems("{}", environment: ["SESSION_STORE": "redis"]) == [
-            "SESSION_STORE: gateway.store.kind: the Redis store arrives with a later release; use \"embedded\""
-        ])
+        #expect(
+            try problems("{}", environment: ["SESSION_STORE": "redis"]) == [
+                "SESSION_STORE: gateway.store.kind: the Redis store arrives with a later release; use \"embedded\""
+            ])
     }
 
     @Test("an unknown variable is a warning, what Kubernetes sets for a Service of our name is nothing")
@@ -132,7 +136,8 @@ import Testing
             "{}",
             environment: [
                 "MCP_GATEWAY_PROT": "1", "MCP_GATEWAY_PORT": "tcp://10.0.0.1:3001", "MCP_GATEWAY_SERVICE_HOST": "10.0.0.1",
-                "MCP_GATEWAY_PORT_3001_TCP": "tcp://10.0.0.1:3001", "MCP_GATEWAY_PORT_3001_TCP_PROTO": "tcp", "MCP_GATEWAY_SERVICE_PORT": "3001",
+                "MCP_GATEWAY_PORT_3001_TCP": "tcp://10.0.0.1:3001", "MCP_GATEWAY_PORT_3001_TCP_PROTO": "tcp",
+                "MCP_GATEWAY_SERVICE_PORT": "3001",
             ])
         #expect(configuration.warnings.count == 1)
         #expect(configuration.warnings.first?.contains("did you mean MCP_GATEWAY_PORT?") == true)
@@ -159,7 +164,8 @@ import Testing
               },
               "gatway": {}
             }
-            """, environment: ["MCP_GATEWAY_THREADS": "many"], overrides: [ConfigurationOverride(flag: "--port", key: "port", value: "70000")])
+            """, environment: ["MCP_GATEWAY_THREADS": "many"],
+            overrides: [ConfigurationOverride(flag: "--port", key: "port", value: "70000")])
         #expect(
             found == [
                 "--port: gateway.port: must be within 0 – 65535, not \"70000\"",
@@ -215,7 +221,9 @@ import Testing
         #expect(!GatewaySettings.isLoopback("127.0.0.1.example.com"))
     }
 
-    @Test("origins and hosts that would open the gateway to every web page are refused", arguments: ["*", "null", "https://*.example.com", "example.com", "https://a/b"])
+    @Test(
+        "origins and hosts that would open the gateway to every web page are refused",
+        arguments: ["*", "null", "https://*.example.com", "example.com", "https://a/b"])
     func origins(origin: String) throws {
         #expect(try problems(#"{"gateway": {"allowedOrigins": ["\#(origin)"]}}"#).count == 1)
         #expect(try problems(#"{"gateway": {"allowedHosts": ["*"]}}"#).count == 1)
@@ -286,7 +294,8 @@ import Testing
         try store.prepareDataDirectory()
     }
 
-    @Test("an instance id is made of any host name", arguments: [("web-1.example", "web-1.example"), ("büro pc", "b-ro-pc"), ("", "gateway")])
+    @Test(
+        "an instance id is made of any host name", arguments: [("web-1.example", "web-1.example"), ("büro pc", "b-ro-pc"), ("", "gateway")])
     func instanceID(hostName: String, expected: String) {
         #expect(SystemDefaults.instanceID(hostName: hostName) == expected)
         #expect(TextRule.instanceID.problem(with: expected) == nil)

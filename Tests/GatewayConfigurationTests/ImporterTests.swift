@@ -16,7 +16,8 @@ import Testing
     @Test("a Claude configuration is taken over in its order, unknown parts of the file apart")
     func claude() throws {
         let result = try merge(
-            #"{"globalShortcut": "x", "mcpServers": {"time": {"command": "uvx", "args": ["mcp-server-time"]}, "a": {"command": "b", "env": {"N": "1"}}}}"#)
+            #"{"globalShortcut": "x", "mcpServers": {"time": {"command": "uvx", "args": ["mcp-server-time"]}, "a": {"command": "b", "env": {"N": "1"}}}}"#
+        )
         #expect(result.added == ["time", "a"])
         #expect(result.notes.isEmpty)
         #expect(try servers(result).map(\.name) == ["time", "a"])
@@ -65,7 +66,9 @@ import Testing
         #expect(notes.count == 3)
     }
 
-    @Test("VS Code settings with mcp.servers are read too", arguments: [#"{"mcp": {"servers": {"a": {"command": "x"}}}}"#, #"{"mcp.servers": {"a": {"command": "x"}}}"#])
+    @Test(
+        "VS Code settings with mcp.servers are read too",
+        arguments: [#"{"mcp": {"servers": {"a": {"command": "x"}}}}"#, #"{"mcp.servers": {"a": {"command": "x"}}}"#])
     func settings(text: String) throws {
         #expect(try merge(text).added == ["a"])
     }
@@ -105,7 +108,9 @@ import Testing
     @Test("other servers and settings of the target stay as they are, in their order")
     func mergeKeeps() throws {
         let target = #"{"gateway": {"port": 4000}, "mcpServers": {"b": {"command": "b", "timeout": 1.50}}, "x-mine": [1]}"#
-        let result = try merge(#"{"mcpServers": {"a": {"command": "a"}, "b": {"command": "b", "timeout": 3}}}"#.replacingOccurrences(of: #", "timeout": 3"#, with: ""), into: target, force: true)
+        let result = try merge(
+            #"{"mcpServers": {"a": {"command": "a"}, "b": {"command": "b", "timeout": 3}}}"#.replacingOccurrences(
+                of: #", "timeout": 3"#, with: ""), into: target, force: true)
         #expect(result.added == ["a"])
         #expect(result.replaced == ["b"])
         let root = try JSONDocumentParser.parse(result.text, allowsComments: false)
@@ -165,7 +170,8 @@ import Testing
     @Test("secrets stay as they are, with a hint that does not repeat them")
     func secrets() throws {
         let result = try merge(
-            #"{"mcpServers": {"a": {"command": "x", "env": {"API_KEY": "hunter2", "OTHER_TOKEN": "${OTHER}", "PATH": "/bin", "MODE": "fast"}}}}"#)
+            #"{"mcpServers": {"a": {"command": "x", "env": {"API_KEY": "hunter2", "OTHER_TOKEN": "${OTHER}", "PATH": "/bin", "MODE": "fast"}}}}"#
+        )
         #expect(result.text.contains("hunter2"))
         #expect(result.notes.map(\.kind) == [.hint])
         #expect(result.notes.first?.message.contains("${API_KEY}") == true)
@@ -177,7 +183,9 @@ import Testing
         arguments: [("{", "client.json:1: "), ("{}", "there is no \"mcpServers\""), (#"{"mcpServers": []}"#, "there is no \"mcpServers\"")])
     func unreadable(text: String, expected: String) {
         #expect { try merge(text) } throws: { ($0 as? ImportError)?.message.contains(expected) == true }
-        #expect { try merge(#"{"mcpServers": {}}"#, into: "{,}") } throws: { ($0 as? ImportError)?.message.hasPrefix("ours.json:1:") == true }
+        #expect { try merge(#"{"mcpServers": {}}"#, into: "{,}") } throws: {
+            ($0 as? ImportError)?.message.hasPrefix("ours.json:1:") == true
+        }
     }
 
     @Test("a new file is for its owner only, an existing one keeps its mode, links stay links")

@@ -27,9 +27,12 @@ import Testing
         #expect(servers.first?.isolation == .shared)
     }
 
-    @Test("every spelling of Streamable HTTP is read", arguments: [#""type": "http","#, #""type": "streamable-http","#, #""transport": "http","#, ""])
+    @Test(
+        "every spelling of Streamable HTTP is read",
+        arguments: [#""type": "http","#, #""type": "streamable-http","#, #""transport": "http","#, ""])
     func http(type: String) throws {
-        let servers = try servers(#"{"r": {\#(type) "url": "https://example.com/mcp", "headers": {"Authorization": "Bearer ${T}"}}}"#, environment: ["T": "x"])
+        let servers = try servers(
+            #"{"r": {\#(type) "url": "https://example.com/mcp", "headers": {"Authorization": "Bearer ${T}"}}}"#, environment: ["T": "x"])
         #expect(servers.first?.transport == .http(.init(url: "https://example.com/mcp", headers: ["Authorization": "Bearer x"])))
     }
 
@@ -58,7 +61,8 @@ import Testing
     @Test("a relative working directory is relative to the file, and ~ is the home")
     func workingDirectory() throws {
         let directory = try TemporaryDirectory()
-        let file = try directory.write(#"{"mcpServers": {"a": {"command": "x", "cwd": "./sub/../work"}, "b": {"command": "x", "cwd": "~/p"}}}"#, to: "c.json")
+        let file = try directory.write(
+            #"{"mcpServers": {"a": {"command": "x", "cwd": "./sub/../work"}, "b": {"command": "x", "cwd": "~/p"}}}"#, to: "c.json")
         let servers = try ConfigurationLoader(configPath: file, environment: ["HOME": "/home/me"], currentDirectory: "/").load().servers
         #expect(
             servers.map(\.transport) == [
@@ -133,7 +137,8 @@ import Testing
 
     @Test("bad and double names are problems")
     func names() throws {
-        let found = try problems(#"{"mcpServers": {"a__b": {"command": "x"}, "environment": {"command": "x"}, "c": {"command": "x"}, "c": {"command": "x"}}}"#)
+        let found = try problems(
+            #"{"mcpServers": {"a__b": {"command": "x"}, "environment": {"command": "x"}, "c": {"command": "x"}, "c": {"command": "x"}}}"#)
         #expect(found.count == 3)
         #expect(found[0].contains("\"__\""))
         #expect(found[1].contains("built-in"))

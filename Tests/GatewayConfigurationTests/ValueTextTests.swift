@@ -21,7 +21,9 @@ import Testing
         #expect(DurationText.parse(text) == nil)
     }
 
-    @Test("durations are written with the largest exact unit", arguments: ["0s", "200ms", "1500ms", "90s", "10m", "24h", "36h", "7d", "1us", "3ns"])
+    @Test(
+        "durations are written with the largest exact unit",
+        arguments: ["0s", "200ms", "1500ms", "90s", "10m", "24h", "36h", "7d", "1us", "3ns"])
     func durationFormat(text: String) throws {
         #expect(DurationText.format(try #require(DurationText.parse(text))) == text)
     }
@@ -29,7 +31,8 @@ import Testing
     @Test(
         "a size is a number of bytes or a number with a unit",
         arguments: [
-            ("16MiB", 16 << 20), ("4MB", 4_000_000), ("512", 512), ("1 KiB", 1024), ("1.5KiB", 1536), ("2GiB", 2 << 30), ("10kb", 10_000), ("7B", 7),
+            ("16MiB", 16 << 20), ("4MB", 4_000_000), ("512", 512), ("1 KiB", 1024), ("1.5KiB", 1536), ("2GiB", 2 << 30), ("10kb", 10_000),
+            ("7B", 7),
         ])
     func sizes(text: String, expected: Int) {
         #expect(ByteSizeText.parse(text) == expected)

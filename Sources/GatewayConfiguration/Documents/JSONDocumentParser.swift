@@ -94,7 +94,9 @@ struct JSONDocumentParser {
         var members: [DocumentNode.Member] = []
         try skipSpace()
         while peek != UInt8(ascii: "}") {
-            guard peek == UInt8(ascii: "\"") else { throw unexpected(members.isEmpty ? "a key in double quotes or }" : "a key in double quotes") }
+            guard peek == UInt8(ascii: "\"") else {
+                throw unexpected(members.isEmpty ? "a key in double quotes or }" : "a key in double quotes")
+            }
             let keyLine = line
             let key = try string()
             try skipSpace()

@@ -26,7 +26,8 @@ struct YAMLDocumentParser {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
             DocumentError(line: mark.line, message: "the file is not valid YAML: \(problem)")
         case .duplicatedKeysInMapping(let duplicates, let context):
-            DocumentError(line: context.mark.line, message: "the same key twice in one object: \(duplicates.sorted().joined(separator: ", "))")
+            DocumentError(
+                line: context.mark.line, message: "the same key twice in one object: \(duplicates.sorted().joined(separator: ", "))")
         default:
             DocumentError(message: "the file is not valid YAML")
         }

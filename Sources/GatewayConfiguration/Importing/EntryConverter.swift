@@ -43,7 +43,9 @@ struct EntryConverter {
             }
         }
         let type = result.first { $0.key == "type" }?.value.string
-        if type == "sse" { return skip("type \"sse\" is the old HTTP+SSE transport, which is not supported yet; use the server's Streamable HTTP endpoint") }
+        if type == "sse" {
+            return skip("type \"sse\" is the old HTTP+SSE transport, which is not supported yet; use the server's Streamable HTTP endpoint")
+        }
         if let type, ["streamable-http", "streamableHttp", "streamable_http"].contains(type) {
             for index in result.indices where result[index].key == "type" { result[index].value.value = .string("http") }
         }
@@ -89,7 +91,9 @@ struct EntryConverter {
                 hints.append(
                     ImportNote(
                         .hint, server: server,
-                        message: "\(section).\(entry.key) stands in the file in plain text; better write \"${\(variable)}\" and set that variable"))
+                        message:
+                            "\(section).\(entry.key) stands in the file in plain text; better write \"${\(variable)}\" and set that variable"
+                    ))
             }
         }
         return hints

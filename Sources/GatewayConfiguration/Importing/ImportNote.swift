@@ -1,5 +1,6 @@
 /// Something that the user should know about one entry of an import.
 public struct ImportNote: Sendable, Equatable, CustomStringConvertible {
+    /// What happened to the entry.
     public enum Kind: String, Sendable, Equatable {
         /// The entry was taken over, with a difference.
         case changed
@@ -9,16 +10,23 @@ public struct ImportNote: Sendable, Equatable, CustomStringConvertible {
         case hint
     }
 
+    /// What happened to the entry.
     public var kind: Kind
     /// Name of the entry in the imported file.
     public var server: String
+    /// What the user should know; no secret.
     public var message: String
 
+    /// - Parameters:
+    ///   - kind: what happened to the entry.
+    ///   - server: its name in the imported file.
+    ///   - message: what the user should know; no secret.
     public init(_ kind: Kind, server: String, message: String) {
         self.kind = kind
         self.server = server
         self.message = message
     }
 
+    /// One line.
     public var description: String { "\(kind.rawValue): \(server): \(message)" }
 }

@@ -6,6 +6,7 @@ public struct ImportResult: Sendable, Equatable {
     public var replaced: [String] = []
     /// Names of servers that are in the target already, exactly the same.
     public var unchanged: [String] = []
+    /// What the user should know, in the order of the imported file as far as possible.
     public var notes: [ImportNote] = []
     /// The whole target file as JSON.
     public var text = ""

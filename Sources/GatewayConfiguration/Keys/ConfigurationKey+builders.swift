@@ -2,6 +2,8 @@
 extension ConfigurationKey {
     typealias Path<Value> = any WritableKeyPath<GatewaySettings, Value> & Sendable
 
+    private static let pristine = GatewaySettings()
+
     private init<Value>(
         _ path: String, _ kind: ValueKind, _ keyPath: Path<Value>, _ summary: String, defaultText: String?, otherVariables: [String],
         unwrap: @escaping @Sendable (ConfigurationValue) -> Value?, wrap: @escaping @Sendable (Value) -> ConfigurationValue?
@@ -13,7 +15,7 @@ extension ConfigurationKey {
                     if let value = unwrap(value) { settings[keyPath: keyPath] = value }
                 },
                 read: { wrap($0[keyPath: keyPath]) }))
-        let current = wrap(GatewaySettings()[keyPath: keyPath])
+        let current = wrap(Self.pristine[keyPath: keyPath])
         if let defaultText {
             self.defaultText = defaultText
         } else if case .size = kind, case .integer(let bytes)? = current {
@@ -24,7 +26,8 @@ extension ConfigurationKey {
     }
 
     static func text(
-        _ path: String, _ rule: TextRule, _ keyPath: Path<String>, _ summary: String, defaultText: String? = nil, otherVariables: [String] = []
+        _ path: String, _ rule: TextRule, _ keyPath: Path<String>, _ summary: String, defaultText: String? = nil,
+        otherVariables: [String] = []
     ) -> Self {
         Self(path, .text(rule), keyPath, summary, defaultText: defaultText, otherVariables: otherVariables) {
             if case .text(let text) = $0 { text } else { nil }

@@ -19,7 +19,8 @@ enum ConfigurationKeys {
             "port", 0...65535, \.port, "TCP port to listen on; 0 lets the system choose a free one.", otherVariables: ["MCP_SERVER_PORT"]),
         .flag(
             "insecureAllowRemote", \.insecureAllowRemote,
-            "Permits a `host` other than loopback although clients are not authenticated: everyone who reaches the port can call every tool."),
+            "Permits a `host` other than loopback although clients are not authenticated: everyone who reaches the port can call every tool."
+        ),
         .list(
             "allowedOrigins", .origin, \.allowedOrigins,
             "Values of the `Origin` header that are accepted; other web pages get 403. Requests without `Origin` do not come from a web page and are accepted.",
@@ -29,7 +30,8 @@ enum ConfigurationKeys {
             "Values of the `Host` header that are accepted; others get 403 (DNS rebinding). A name without port matches every port.",
             defaultText: "loopback names and `host`"),
         .text(
-            "instanceID", .instanceID, \.instanceID, "Name of this instance in logs, metrics and ownership records; unique among instances.",
+            "instanceID", .instanceID, \.instanceID,
+            "Name of this instance in logs, metrics and ownership records; unique among instances.",
             defaultText: "the host name", otherVariables: ["INSTANCE_ID"]),
         .flag(
             "enableSSE", \.enableSSE,
@@ -43,12 +45,14 @@ enum ConfigurationKeys {
         .duration(
             "startupWait", .zero...Duration.seconds(600), \.startupWait,
             "At start, how long to wait for upstreams before serving without the late ones; they are added when they are ready."),
-        .integer("pageSize", 1...10_000, \.pageSize, "Entries per page of `tools/list` and the other lists; more entries are on the next page."),
+        .integer(
+            "pageSize", 1...10_000, \.pageSize, "Entries per page of `tools/list` and the other lists; more entries are on the next page."),
     ]
 
     private static let store: [ConfigurationKey] = [
         .choice(
-            "store.kind", \.store.kind, "Where sessions and event streams are kept: SQLite in `store.dataDirectory`, or memory, which does not survive the process. `sqlite` means `embedded`.",
+            "store.kind", \.store.kind,
+            "Where sessions and event streams are kept: SQLite in `store.dataDirectory`, or memory, which does not survive the process. `sqlite` means `embedded`.",
             aliases: ["sqlite": "embedded"], refusals: ["redis": redisRefusal, "valkey": redisRefusal],
             otherVariables: ["SESSION_STORE"]),
         .text(
@@ -61,22 +65,26 @@ enum ConfigurationKeys {
         .duration(
             "sessions.timeToLive", .seconds(1)...year, \.sessions.timeToLive,
             "A session that is not used for this long ends; its next request gets 404. Every request renews it."),
-        .duration("sessions.sweepInterval", .milliseconds(100)...day, \.sessions.sweepInterval, "Time between two searches for expired sessions."),
+        .duration(
+            "sessions.sweepInterval", .milliseconds(100)...day, \.sessions.sweepInterval, "Time between two searches for expired sessions."),
         .integer(
-            "sessions.maxSessions", 1...10_000_000, \.sessions.maxSessions, "Sessions that may exist at once. Further `initialize` requests get 503."),
+            "sessions.maxSessions", 1...10_000_000, \.sessions.maxSessions,
+            "Sessions that may exist at once. Further `initialize` requests get 503."),
         .duration(
             "sessions.idleEviction", .seconds(1)...day, \.sessions.idleEviction,
             "A session that is idle for this long is dropped from memory; the store still has it and the next request loads it."),
     ]
 
     private static let streams: [ConfigurationKey] = [
-        .duration("streams.retry", .zero...hour, \.streams.retry, "Value of the SSE `retry` field: how long a client waits before it reconnects."),
+        .duration(
+            "streams.retry", .zero...hour, \.streams.retry, "Value of the SSE `retry` field: how long a client waits before it reconnects."),
         .duration(
             "streams.keepAlive", .milliseconds(100)...hour, \.streams.keepAlive,
             "Time between two comments on an SSE stream that has nothing to say, so that proxies keep it open."),
         .duration(
             "streams.firstEventWait", .zero...Duration.seconds(60), \.streams.firstEventWait,
-            "How long a POST waits for its first event; if that is the result, the answer is JSON. After it the answer becomes an SSE stream."),
+            "How long a POST waits for its first event; if that is the result, the answer is JSON. After it the answer becomes an SSE stream."
+        ),
         .integer(
             "streams.maxEventsPerStream", 1...1_000_000, \.streams.maxEventsPerStream,
             "Events per stream that are kept for resumption. The oldest go first; a client that resumes before them misses them."),
@@ -84,7 +92,8 @@ enum ConfigurationKeys {
             "streams.maxBytesPerStream", (64 << 10)...(16 << 30), \.streams.maxBytesPerStream,
             "Bytes per stream that are kept for resumption. The oldest events go first."),
         .duration(
-            "streams.retention", .seconds(1)...year, \.streams.retention, "How long an event is kept for resumption. Older ones are deleted."),
+            "streams.retention", .seconds(1)...year, \.streams.retention,
+            "How long an event is kept for resumption. Older ones are deleted."),
         .size(
             "streams.slowReaderBuffer", (64 << 10)...(1 << 30), \.streams.slowReaderBuffer,
             "Bytes that may wait for a client that reads slowly. Beyond it the stream is closed; the client resumes from the event log."),
@@ -103,9 +112,11 @@ enum ConfigurationKeys {
             "Requests of one session at once. Further ones get 429."),
         .integer(
             "limits.maxSessionProcesses", 1...10_000, \.limits.maxSessionProcesses,
-            "Child processes per upstream with `isolation: session`. The one that was idle longest is stopped; if none is idle, the call fails."),
+            "Child processes per upstream with `isolation: session`. The one that was idle longest is stopped; if none is idle, the call fails."
+        ),
         .integer(
-            "limits.maxNestingDepth", 8...4096, \.limits.maxNestingDepth, "Levels of nesting in a JSON message. A deeper one gets a parse error."),
+            "limits.maxNestingDepth", 8...4096, \.limits.maxNestingDepth,
+            "Levels of nesting in a JSON message. A deeper one gets a parse error."),
         .integer(
             "limits.maxListeningStreamsPerSession", 1...1000, \.limits.maxListeningStreamsPerSession,
             "Listening (GET) streams of one session at once. Further ones get 429."),
@@ -113,7 +124,9 @@ enum ConfigurationKeys {
 
     private static let log: [ConfigurationKey] = [
         .choice("log.level", \.log.level, "Least severe level that is logged.", aliases: ["warn": "warning"]),
-        .choice("log.format", \.log.format, "`auto` is `text` on a terminal and `json` (one object per line) elsewhere. The log goes to standard error."),
+        .choice(
+            "log.format", \.log.format,
+            "`auto` is `text` on a terminal and `json` (one object per line) elsewhere. The log goes to standard error."),
     ]
 
     private static let environmentTools: [ConfigurationKey] = [

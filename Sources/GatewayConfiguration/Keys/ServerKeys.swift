@@ -5,24 +5,28 @@ enum ServerKeys {
         aliases: ["streamable-http": "http", "streamableHttp": "http", "streamable_http": "http", "streamablehttp": "http"],
         refusals: [
             "sse": """
-                servers of the old HTTP+SSE transport (2024-11-05) are not supported yet; use the server's Streamable HTTP endpoint \
-                with "type": "http"
-                """
+            servers of the old HTTP+SSE transport (2024-11-05) are not supported yet; use the server's Streamable HTTP endpoint \
+            with "type": "http"
+            """
         ])
     private static let defaults = ServerConfiguration(name: "default", transport: .stdio(.init(command: "")))
 
     static let all: [ConfigurationKey] = [
-        key("type", .choice(transports), "from `command` or `url`", "How to reach the server. Other spelling: `transport`; `streamable-http` means `http`."),
+        key(
+            "type", .choice(transports), "from `command` or `url`",
+            "How to reach the server. Other spelling: `transport`; `streamable-http` means `http`."),
         key("transport", .choice(transports), "from `command` or `url`", "The same as `type`."),
         key("command", .text(.any), "none", "stdio: program, searched in `PATH`, or path."),
-        key("args", .list(.anyOrEmpty), "none", "stdio: arguments. They are visible to other users of the machine: put secrets into `env`."),
+        key(
+            "args", .list(.anyOrEmpty), "none", "stdio: arguments. They are visible to other users of the machine: put secrets into `env`."),
         key("env", .map(.environment), "none", "stdio: variables that are added to the gateway's own environment. Never logged."),
         key("cwd", .text(.path), "the gateway's", "stdio: working directory; relative to the directory of the file."),
         key("url", .text(.httpURL), "none", "http: MCP endpoint of the server."),
         key("headers", .map(.headers), "none", "http: headers that are sent with every request. Never logged."),
         key(
             "isolation", .choice(.init(values: ServerIsolation.allCases.map(\.rawValue))), defaults.isolation.rawValue,
-            "`shared`: one process or connection for all sessions. `session`: one for each, which alone may use the client's sampling, elicitation and roots."),
+            "`shared`: one process or connection for all sessions. `session`: one for each, which alone may use the client's sampling, elicitation and roots."
+        ),
         key(
             "timeout", .duration(.milliseconds(100)...Duration.seconds(86_400)), DurationText.format(defaults.timeout),
             "How long one call may take. Then it is cancelled and the client gets an error. Progress does not extend it."),
@@ -32,7 +36,9 @@ enum ServerKeys {
         key(
             "idleTimeout", .duration(.seconds(1)...Duration.seconds(86_400)), DurationText.format(defaults.idleTimeout),
             "`isolation: session`: a process that is not used for this long is stopped; the next call starts it again."),
-        key("tools.allow", .list(.any), "every tool", "Patterns on the server's own tool names (`*` any run, `?` one character); only tools that match one are exposed."),
+        key(
+            "tools.allow", .list(.any), "every tool",
+            "Patterns on the server's own tool names (`*` any run, `?` one character); only tools that match one are exposed."),
         key("tools.deny", .list(.any), "none", "Patterns; tools that match one are not exposed, even if `tools.allow` names them."),
         key("disabled", .flag, "false", "Leaves the server out. Its entry is still checked."),
     ]

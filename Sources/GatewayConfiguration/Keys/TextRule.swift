@@ -69,9 +69,11 @@ enum TextRule: Sendable, Equatable {
     }
 
     private static func isHost(_ text: String) -> Bool {
-        !text.isEmpty && text.utf8.allSatisfy { byte in
-            ServerName.isAllowed(byte) || [UInt8(ascii: "."), UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "%")].contains(byte)
-        }
+        !text.isEmpty
+            && text.utf8.allSatisfy { byte in
+                ServerName.isAllowed(byte)
+                    || [UInt8(ascii: "."), UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "%")].contains(byte)
+            }
     }
 
     private static func isHostWithPort(_ text: String) -> Bool {

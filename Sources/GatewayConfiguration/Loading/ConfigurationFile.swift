@@ -18,7 +18,9 @@ enum ConfigurationFile {
     /// The text of the file, symbolic links followed.
     static func read(_ path: String) throws(ReadError) -> String {
         var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else { throw ReadError(message: "there is no such file") }
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+            throw ReadError(message: "there is no such file")
+        }
         if isDirectory.boolValue { throw ReadError(message: "this is a directory; name a file") }
         let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
         guard size <= maxBytes else { throw ReadError(message: "the file is larger than \(ByteSizeText.format(maxBytes))") }

@@ -8,7 +8,9 @@ public struct ConfigurationLoader: Sendable {
 
     /// Value of `--config`.
     public var configPath: String?
+    /// The flags that the user gave; of several for one key the last wins.
     public var overrides: [ConfigurationOverride]
+    /// The process's variables.
     public var environment: [String: String]
     /// Absolute; relative paths of flags and variables are relative to it.
     public var currentDirectory: String
@@ -88,8 +90,10 @@ public struct ConfigurationLoader: Sendable {
         var values: [String: ConfigurationValue] = [:]
         for override in overrides {
             guard let key = ConfigurationKeys.gateway.first(where: { $0.path == override.key }) else {
-                let guess = NearestName.find(override.key, in: ConfigurationKeys.gateway.map(\.path)).map { "; did you mean \"\($0)\"?" } ?? ""
-                problems.append(ConfigurationProblem(origin: .flag(override.flag), message: "there is no key gateway.\(override.key)\(guess)"))
+                let guess =
+                    NearestName.find(override.key, in: ConfigurationKeys.gateway.map(\.path)).map { "; did you mean \"\($0)\"?" } ?? ""
+                problems.append(
+                    ConfigurationProblem(origin: .flag(override.flag), message: "there is no key gateway.\(override.key)\(guess)"))
                 continue
             }
             do throws(ValueReader.Failure) {

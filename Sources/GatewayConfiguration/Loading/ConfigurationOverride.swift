@@ -7,6 +7,10 @@ public struct ConfigurationOverride: Sendable, Equatable {
     /// The value as it would stand in an environment variable; lists are separated by commas.
     public var value: String
 
+    /// - Parameters:
+    ///   - flag: the flag as the user wrote it.
+    ///   - key: path of the key without `gateway.`.
+    ///   - value: the value as text.
     public init(flag: String, key: String, value: String) {
         self.flag = flag
         self.key = key

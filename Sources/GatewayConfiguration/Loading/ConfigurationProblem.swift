@@ -8,12 +8,17 @@ public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible
         case flag(String)
     }
 
+    /// Where the wrong value stands.
     public var origin: Origin
     /// Path of the key, such as `mcpServers.git.command`; `nil` if the problem is not about one key.
     public var key: String?
     /// What is wrong, and what to do.
     public var message: String
 
+    /// - Parameters:
+    ///   - origin: where the wrong value stands.
+    ///   - key: path of the key, if it is about one.
+    ///   - message: what is wrong, and what to do; no value of a key that may be secret.
     public init(origin: Origin, key: String? = nil, message: String) {
         self.origin = origin
         self.key = key
@@ -25,6 +30,7 @@ public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible
         if case .file(_, let line?) = origin { line } else { 0 }
     }
 
+    /// One line: place, key, message.
     public var description: String {
         let place =
             switch origin {

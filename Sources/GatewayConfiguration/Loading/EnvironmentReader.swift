@@ -12,7 +12,8 @@ struct EnvironmentReader {
     static let configVariable = "MCP_GATEWAY_CONFIG"
     private static let prefix = "MCP_GATEWAY_"
     private static let refused = [
-        (variable: "REDIS_URL", thing: "Redis"), (variable: "REDIS_PASSWORD", thing: "Redis"), (variable: "DATABASE_URL", thing: "PostgreSQL"),
+        (variable: "REDIS_URL", thing: "Redis"), (variable: "REDIS_PASSWORD", thing: "Redis"),
+        (variable: "DATABASE_URL", thing: "PostgreSQL"),
     ]
 
     var context: ValueContext

@@ -26,7 +26,8 @@ struct FileReader {
                 read(member, into: &contents, problems: &problems)
             }
         } else {
-            problems.add("the file must hold an object with \"mcpServers\" and \"gateway\", not \(root.typeName)", key: nil, line: root.line)
+            problems.add(
+                "the file must hold an object with \"mcpServers\" and \"gateway\", not \(root.typeName)", key: nil, line: root.line)
         }
         contents.problems = problems.problems
         return contents
@@ -43,7 +44,9 @@ struct FileReader {
             if case .null = member.value.value { return }
             contents.servers = servers(member.value, problems: &problems)
         case "servers":
-            problems.add("unknown key; write \"mcpServers\", or convert a file of VS Code with mcp-gateway import", key: "servers", line: member.line)
+            problems.add(
+                "unknown key; write \"mcpServers\", or convert a file of VS Code with mcp-gateway import", key: "servers", line: member.line
+            )
         default:
             let guess = NearestName.find(member.key, in: Self.topLevel)
             let isGatewayKey = ConfigurationKeys.gateway.contains { $0.path == member.key || $0.path.hasPrefix(member.key + ".") }

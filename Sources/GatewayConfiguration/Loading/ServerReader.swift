@@ -33,7 +33,9 @@ struct ServerReader {
 
     private func server(name: String, transport: ServerTransport, _ values: [String: SectionReader.Entry]) -> ServerConfiguration {
         var server = ServerConfiguration(name: name, transport: transport)
-        if case .text(let text)? = values["isolation"]?.value, let isolation = ServerIsolation(rawValue: text) { server.isolation = isolation }
+        if case .text(let text)? = values["isolation"]?.value, let isolation = ServerIsolation(rawValue: text) {
+            server.isolation = isolation
+        }
         if case .duration(let timeout)? = values["timeout"]?.value { server.timeout = timeout }
         if case .duration(let timeout)? = values["handshakeTimeout"]?.value { server.handshakeTimeout = timeout }
         if case .duration(let timeout)? = values["idleTimeout"]?.value { server.idleTimeout = timeout }
@@ -59,7 +61,8 @@ struct ServerReader {
             isHTTP = text == "http"
         } else if named.contains("command") == named.contains("url") {
             if isIncomplete, !named.contains("command") { return nil }
-            let message = named.contains("url")
+            let message =
+                named.contains("url")
                 ? "has both \"command\" and \"url\"; keep \"command\" for a program on this machine or \"url\" for a remote server"
                 : "needs \"command\" (a program on this machine) or \"url\" (a remote server)"
             problems.add(message, key: root, line: member.line)

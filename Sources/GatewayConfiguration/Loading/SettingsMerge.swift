@@ -6,7 +6,8 @@ import Configuration
 /// whole first, so that every mistake is reported at once with its line or variable, which a reader that returns single values cannot do.
 enum SettingsMerge {
     /// - Parameter sources: name and values by path, strongest first.
-    static func settings(from sources: [(name: String, values: [String: ConfigurationValue])], defaults: GatewaySettings) -> GatewaySettings {
+    static func settings(from sources: [(name: String, values: [String: ConfigurationValue])], defaults: GatewaySettings) -> GatewaySettings
+    {
         let reader = ConfigReader(
             providers: sources.map { source in
                 InMemoryProvider(

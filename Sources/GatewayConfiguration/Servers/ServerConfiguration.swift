@@ -2,7 +2,9 @@
 public struct ServerConfiguration: Sendable, Equatable {
     /// The key of the entry; the first half of `<server>__<tool>`. Always valid by `ServerName`.
     public var name: String
+    /// How the gateway reaches the server.
     public var transport: ServerTransport
+    /// Who shares the process or connection.
     public var isolation: ServerIsolation
     /// How long one call may take.
     public var timeout: Duration

@@ -2,6 +2,7 @@
 public enum ServerName {
     /// Names of built-in upstreams.
     public static let reserved: Set<String> = ["environment"]
+    /// Longest name, in characters.
     public static let maxLength = 64
 
     /// Why a name is not acceptable, or `nil` if it is.

@@ -7,12 +7,18 @@ public enum ServerTransport: Sendable, Equatable {
     public struct StdioServer: Sendable, Equatable {
         /// Program name (searched in `PATH`) or path.
         public var command: String
+        /// Arguments, without the program.
         public var args: [String]
         /// Variables that are added to the gateway's own environment.
         public var env: [String: String]
         /// Absolute working directory; `nil`: the gateway's.
         public var cwd: String?
 
+        /// - Parameters:
+        ///   - command: program name or path.
+        ///   - args: arguments.
+        ///   - env: additional variables.
+        ///   - cwd: absolute working directory.
         public init(command: String, args: [String] = [], env: [String: String] = [:], cwd: String? = nil) {
             self.command = command
             self.args = args
@@ -28,6 +34,9 @@ public enum ServerTransport: Sendable, Equatable {
         /// Headers that are sent with every request.
         public var headers: [String: String]
 
+        /// - Parameters:
+        ///   - url: absolute `http` or `https` URL.
+        ///   - headers: headers of every request.
         public init(url: String, headers: [String: String] = [:]) {
             self.url = url
             self.headers = headers

@@ -5,6 +5,9 @@ public struct ToolFilter: Sendable, Equatable {
     /// Patterns of which none may match; stronger than `allow`.
     public var deny: [String]
 
+    /// - Parameters:
+    ///   - allow: patterns of which one must match; `nil` for every tool.
+    ///   - deny: patterns of which none may match.
     public init(allow: [String]? = nil, deny: [String] = []) {
         self.allow = allow
         self.deny = deny

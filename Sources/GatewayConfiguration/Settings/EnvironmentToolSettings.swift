@@ -1,5 +1,6 @@
 /// The built-in tools (`gateway.environmentTools`).
 public struct EnvironmentToolSettings: Sendable, Equatable {
+    /// Whether the built-in tools are served.
     public var enabled = true
     /// Absolute path of the Git repository that is reported on. Default: the working directory.
     public var repository = SystemDefaults.workingDirectory()

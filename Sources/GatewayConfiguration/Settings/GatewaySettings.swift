@@ -26,11 +26,17 @@ public struct GatewaySettings: Sendable, Equatable {
     public var startupWait = Duration.seconds(10)
     /// Entries per page of `tools/list` and the other lists.
     public var pageSize = 500
+    /// Where sessions and event streams are kept.
     public var store = StoreSettings()
+    /// How long sessions live.
     public var sessions = SessionSettings()
+    /// SSE streams and their event log.
     public var streams = StreamSettings()
+    /// Bounds on what one client or one upstream may take.
     public var limits = LimitSettings()
+    /// The log.
     public var log = LogSettings()
+    /// The built-in tools.
     public var environmentTools = EnvironmentToolSettings()
 
     /// The defaults.

@@ -2,6 +2,7 @@ import Foundation
 
 /// Where sessions and event streams are kept (`gateway.store`).
 public struct StoreSettings: Sendable, Equatable {
+    /// What the store is made of.
     public enum Kind: String, Sendable, Equatable, CaseIterable {
         /// SQLite in `dataDirectory`: sessions and streams survive a crash and a restart.
         case embedded
@@ -9,6 +10,7 @@ public struct StoreSettings: Sendable, Equatable {
         case memory
     }
 
+    /// What the store is made of.
     public var kind = Kind.embedded
     /// Absolute path of the directory of the embedded store. `ConfigurationLoader` does not create it; `prepareDataDirectory()` does.
     public var dataDirectory = SystemDefaults.dataDirectory()

@@ -5,7 +5,8 @@ enum SystemDefaults {
     /// The host name, reduced to the characters an instance id may have.
     static func instanceID(hostName: String = ProcessInfo.processInfo.hostName) -> String {
         let cleaned = hostName.unicodeScalars.map { scalar -> Character in
-            let isSafe = scalar.isASCII && (scalar.properties.isAlphabetic || (48...57).contains(scalar.value) || scalar == "." || scalar == "-")
+            let isSafe =
+                scalar.isASCII && (scalar.properties.isAlphabetic || (48...57).contains(scalar.value) || scalar == "." || scalar == "-")
             return isSafe ? Character(scalar) : "-"
         }
         let name = String(cleaned.prefix(64))

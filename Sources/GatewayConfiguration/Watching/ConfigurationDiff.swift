@@ -2,7 +2,9 @@
 public struct ConfigurationDiff: Sendable, Equatable {
     /// A server that is in both configurations and not the same.
     public struct Change: Sendable, Equatable {
+        /// As it was.
         public var old: ServerConfiguration
+        /// As it is to be.
         public var new: ServerConfiguration
 
         /// Whether the process or connection has to be replaced; otherwise only the filter or the time limits are new.

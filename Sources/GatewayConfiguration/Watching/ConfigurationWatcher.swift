@@ -3,7 +3,9 @@
 /// The file is read at each interval and compared by content, which works for every editor, for symbolic links and on network file
 /// systems. Nothing is queued: edits that happen while the consumer is busy are one event. Ends when its task is cancelled.
 public struct ConfigurationWatcher: AsyncSequence, Sendable {
+    /// One event per settled edit.
     public typealias Element = ConfigurationEvent
+    /// Watching does not fail: what cannot be read is an event.
     public typealias Failure = Never
 
     private let loader: ConfigurationLoader
@@ -27,10 +29,12 @@ public struct ConfigurationWatcher: AsyncSequence, Sendable {
         start = Self.look(loader)
     }
 
+    /// Starts a watch; each iterator reports every edit since the watcher was made.
     public func makeAsyncIterator() -> Iterator {
         Iterator(loader: loader, interval: interval, clock: clock, observation: FileObservation(start))
     }
 
+    /// One watch.
     public struct Iterator: AsyncIteratorProtocol {
         let loader: ConfigurationLoader
         let interval: Duration

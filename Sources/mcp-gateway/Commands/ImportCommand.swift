@@ -15,7 +15,9 @@ struct ImportCommand: AsyncParsableCommand {
     @Argument(help: "The client's configuration file.", completion: .file(extensions: ["json", "jsonc"]))
     var file: String
 
-    @Option(name: .shortAndLong, help: "The gateway's configuration file (JSON), created if it does not exist.", completion: .file(extensions: ["json"]))
+    @Option(
+        name: .shortAndLong, help: "The gateway's configuration file (JSON), created if it does not exist.",
+        completion: .file(extensions: ["json"]))
     var output = "mcp-gateway.json"
 
     @Flag(help: "Replace servers of the same name.")
@@ -31,13 +33,28 @@ struct ImportCommand: AsyncParsableCommand {
         let lowercased = output.lowercased()
         if !printsResult, lowercased.hasSuffix(".yaml") || lowercased.hasSuffix(".yml") {
             throw ValidationError(
-                "import would lose the comments of a YAML file; name a JSON file with --output, or use --print and paste the result (JSON is YAML too)")
+                "import would lose the comments of a YAML file; name a JSON file with --output, or use --print and paste the result (JSON is YAML too)"
+            )
         }
+    }
+
+    /// A new `mcp-gateway.json` would hide a YAML file beside it, because it is found first.
+    private func refuseToHideYAML() throws(ImportError) {
+        guard !printsResult, !output.contains("/"), ConfigurationLoader.defaultFileNames.first == output,
+            !FileManager.default.fileExists(atPath: output),
+            let hidden = ConfigurationLoader.defaultFileNames.dropFirst().first(where: { FileManager.default.fileExists(atPath: $0) })
+        else { return }
+        throw ImportError(
+            """
+            \(hidden) is the gateway's configuration here, and a new \(output) would hide it. Use --print and paste the result into it (JSON is \
+            YAML too), or name another file with --output
+            """)
     }
 
     func run() async throws {
         let result: ImportResult
         do {
+            try refuseToHideYAML()
             let existing = output.lowercased().hasSuffix("ml") ? nil : try ImportTarget.read(output)
             result = try ClientConfigurationImporter(replacesExisting: force)
                 .merge(try ImportTarget.readSource(file), path: file, into: existing, targetPath: output)
