@@ -1,17 +1,18 @@
 import Foundation
 
-/// A directory of one test, removed with it.
-final class TemporaryDirectory: Sendable {
+/// A directory of one test. All of them are removed when the test process ends.
+struct TemporaryDirectory {
     let path: String
 
-    init() throws {
+    private static let root: String = {
         let url = FileManager.default.temporaryDirectory.appendingPathComponent("gateway-configuration-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-        path = url.resolvingSymlinksInPath().path
-    }
+        atexit { try? FileManager.default.removeItem(atPath: TemporaryDirectory.root) }
+        return url.resolvingSymlinksInPath().path
+    }()
 
-    deinit {
-        try? FileManager.default.removeItem(atPath: path)
+    init() throws {
+        path = Self.root + "/" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
     @discardableResult
