@@ -1,58 +1,91 @@
-/// When a crashed server is started again: exponential delays with full jitter, a cap on the delay and a cap on restarts in a window.
-///
-/// Pure: times are passed in, as is the random number.
-public struct RestartBackoff: Sendable {
-    /// The bounds.
-    public struct Policy: Sendable, Hashable {
-        /// Upper end of the first delay.
-        public var initialDelay: Duration = .milliseconds(200)
-        /// No delay is longer.
-        public var maximumDelay: Duration = .seconds(30)
-        /// A server that ran this long counts as healthy: the next crash begins with the first delay.
-        public var stableAfter: Duration = .seconds(30)
-        /// More crashes than this within `window` and the server is given up for `giveUpFor`.
-        public var maximumRestarts = 8
-        public var window: Duration = .seconds(120)
-        public var giveUpFor: Duration = .seconds(60)
+public import NIOCore
 
-        public init() {}
+/// Decides when a child that has stopped is started again. A value; the clock and the randomness are passed in.
+///
+/// Delays grow exponentially with full jitter (each is uniform between 0 and the current bound), so that many children that died together do
+/// not come back together. A child that stayed up long enough starts from the beginning. Too many restarts within a window are refused.
+public struct RestartBackoff: Sendable, Hashable {
+    /// The numbers of a ``RestartBackoff``.
+    public struct Policy: Sendable, Hashable {
+        /// The bound of the first delay.
+        public var initialDelay: TimeAmount
+        /// No delay is longer.
+        public var maximumDelay: TimeAmount
+        /// The bound grows by this factor with each restart, at least 1.
+        public var multiplier: Double
+        /// A child that ran this long is healthy again.
+        public var stableUptime: TimeAmount
+        /// How many restarts there may be within `window`, at least 1.
+        public var maximumRestarts: Int
+        public var window: TimeAmount
+
+        public init(
+            initialDelay: TimeAmount = .milliseconds(200),
+            maximumDelay: TimeAmount = .seconds(30),
+            multiplier: Double = 2,
+            stableUptime: TimeAmount = .seconds(60),
+            maximumRestarts: Int = 10,
+            window: TimeAmount = .minutes(5)
+        ) {
+            self.initialDelay = initialDelay
+            self.maximumDelay = maximumDelay
+            self.multiplier = max(1, multiplier)
+            self.stableUptime = stableUptime
+            self.maximumRestarts = max(1, maximumRestarts)
+            self.window = window
+        }
     }
 
-    /// What to do after a crash.
     public enum Decision: Sendable, Hashable {
-        case restart(after: Duration)
-        case giveUp(for: Duration)
+        /// Start it after this delay.
+        case restart(after: TimeAmount)
+        /// Too many restarts: refuse it until then, then ask again.
+        case giveUp(until: NIODeadline)
     }
 
     public let policy: Policy
-    private var consecutive = 0
-    private var crashes: [Duration] = []
+    /// How many delays have been given since the child was last stable.
+    public private(set) var attempts = 0
+    /// When the restarts of the current window were granted, oldest first; at most `maximumRestarts`.
+    private var granted: [NIODeadline] = []
 
-    public init(policy: Policy = Policy()) { self.policy = policy }
+    public init(policy: Policy = Policy()) {
+        self.policy = policy
+    }
 
-    /// A server ended unasked.
+    /// What to do about a child that has stopped, or did not start.
     ///
     /// - Parameters:
-    ///   - now: time since any fixed point.
-    ///   - uptime: how long it had been ready; zero when the handshake never succeeded.
-    ///   - random: between 0 and 1.
-    public mutating func crashed(at now: Duration, uptime: Duration, random: Double) -> Decision {
-        if uptime >= policy.stableAfter { consecutive = 0 }
-        crashes.removeAll { now - $0 > policy.window }
-        crashes.append(now)
-        guard crashes.count <= policy.maximumRestarts else {
-            crashes.removeAll()
-            consecutive = 0
-            return .giveUp(for: policy.giveUpFor)
+    ///   - uptime: how long it had run; `nil` when it never started.
+    public mutating func next(
+        at now: NIODeadline,
+        uptime: TimeAmount?,
+        using random: inout some RandomNumberGenerator
+    ) -> Decision {
+        if let uptime, uptime >= policy.stableUptime {
+            attempts = 0
+            granted.removeAll(keepingCapacity: true)
         }
-        // The first restart of a server that was healthy is immediate: most crashes are single ones.
-        if consecutive == 0, uptime > .zero {
-            consecutive = 1
-            return .restart(after: .zero)
+        granted.removeAll { $0 + policy.window <= now }
+        if let oldest = granted.first, granted.count >= policy.maximumRestarts {
+            return .giveUp(until: oldest + policy.window)
         }
-        let ceiling = min(policy.initialDelay * (1 << min(consecutive, 20)), policy.maximumDelay)
-        consecutive += 1
-        // Full jitter over the upper half, so that a delay is never next to nothing.
-        return .restart(after: ceiling * (0.5 + 0.5 * min(max(random, 0), 1)))
+        let bound = Double(delayBound.nanoseconds)
+        attempts += 1
+        granted.append(now)
+        // One random number, always: a uniform fraction in [0, 1) from its upper 53 bits.
+        let fraction = Double(random.next() >> 11) * 0x1p-53
+        return .restart(after: .nanoseconds(Int64(bound * fraction)))
+    }
+
+    /// The longest that the next delay can be.
+    public var delayBound: TimeAmount {
+        let maximum = Double(policy.maximumDelay.nanoseconds)
+        var bound = Double(policy.initialDelay.nanoseconds)
+        for _ in 0..<attempts where bound < maximum {
+            bound *= policy.multiplier
+            if policy.multiplier == 1 { break }
+        }
+        return .nanoseconds(bound < maximum ? Int64(bound) : policy.maximumDelay.nanoseconds)
     }
 }

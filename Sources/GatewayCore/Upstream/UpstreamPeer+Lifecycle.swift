@@ -111,31 +111,30 @@ extension UpstreamPeer {
             core, RPCError(code: .connectionClosed, message: "upstream \"\(name)\" stopped before it answered: \(reason)"),
             where: { !waiting.contains($0) })
         let now = NIODeadline.now()
-        let uptime: Duration = wasReady.map { .nanoseconds((now - $0).nanoseconds) } ?? .zero
-        let sinceStart = Duration.nanoseconds(Int64(clamping: now.uptimeNanoseconds))
-        switch core.backoff.crashed(at: sinceStart, uptime: uptime, random: Double.random(in: 0...1)) {
+        var random = SystemRandomNumberGenerator()
+        switch core.backoff.next(at: now, uptime: wasReady.map { now - $0 }, using: &random) {
         case .restart(let delay):
             let willRestart = core.wantsToRun && settings.restartsByItself || !core.waiting.isEmpty
             logger.warning(
                 "upstream stopped",
-                metadata: ["upstream": "\(name)", "reason": "\(reason)", "restart": willRestart ? "after \(delay)" : "on the next request"])
+                metadata: ["upstream": "\(name)", "reason": "\(reason)", "restart": willRestart ? "after \(delay.nanoseconds / 1_000_000) ms" : "on the next request"])
             core.phase = .waiting
             core.owner?.peerWentDown(self, reason: reason, willRestart: willRestart)
             let attempt = core.attempt
-            eventLoop.scheduleTask(in: .nanoseconds(delay.nanoseconds)) {
+            eventLoop.scheduleTask(in: delay) {
                 let core = self.core.value
                 guard case .waiting = core.phase, core.attempt == attempt else { return }
                 core.phase = .idle
                 if core.wantsToRun && self.settings.restartsByItself || !core.waiting.isEmpty { self.connect(core) }
             }
-        case .giveUp(let pause):
+        case .giveUp(let until):
             logger.error(
-                "upstream keeps failing; given up for now", metadata: ["upstream": "\(name)", "reason": "\(reason)", "for": "\(pause)"])
-            core.phase = .givenUp(until: now + .nanoseconds(pause.nanoseconds), reason: reason)
+                "upstream keeps failing; given up for now", metadata: ["upstream": "\(name)", "reason": "\(reason)", "seconds": "\((until - now).nanoseconds / 1_000_000_000)"])
+            core.phase = .givenUp(until: until, reason: reason)
             failCalls(core, givenUpError(reason: reason), where: { _ in true })
             core.owner?.peerWentDown(self, reason: reason, willRestart: settings.restartsByItself)
             let attempt = core.attempt
-            eventLoop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
+            eventLoop.scheduleTask(deadline: until) {
                 let core = self.core.value
                 guard case .givenUp = core.phase, core.attempt == attempt else { return }
                 core.phase = .idle
@@ -207,14 +206,5 @@ extension UpstreamPeer: UpstreamLinkDelegate {
         case .idle, .waiting, .givenUp, .stopped:
             break
         }
-    }
-}
-
-extension Duration {
-    /// The duration in nanoseconds, clamped to what fits.
-    var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? .max : product &+ attoseconds / 1_000_000_000
     }
 }

@@ -38,6 +38,14 @@ public final class ProcessGuard: Sendable {
         }.joined()
     }
 
+    deinit {
+        // The guard sees the end, and this side too: its source closes the descriptor.
+        let lifeline = state.withLockedValue { $0.lifeline }
+        if lifeline >= 0 {
+            shutdown(lifeline, Int32(SHUT_RDWR))
+        }
+    }
+
     /// The process id of the running guard, if there is one.
     public var processID: Int32? { state.withLockedValue { $0.processID } }
 

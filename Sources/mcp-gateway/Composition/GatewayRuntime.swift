@@ -10,6 +10,7 @@ import MCPHTTPClient
 import NIOCore
 import NIOPosix
 import Telemetry
+import Upstreams
 
 /// Everything that `serve` and `stdio` have in common, wired together.
 final class GatewayRuntime: Sendable {
@@ -24,6 +25,10 @@ final class GatewayRuntime: Sendable {
     /// - Parameter isDurable: false keeps sessions in memory, whatever the configuration says.
     init(configuration: GatewayConfiguration, isDurable: Bool, logger: Logger) throws {
         let settings = configuration.gateway
+        // Early: the guard is a fork, and what the gateway has in memory by then it keeps.
+        if configuration.enabledServers.contains(where: { if case .stdio = $0.transport { true } else { false } }) {
+            _ = ProcessGuard.shared.ensureRunning(logger: logger)
+        }
         self.configuration = configuration
         self.logger = logger
         let limits = EventLogLimits(
