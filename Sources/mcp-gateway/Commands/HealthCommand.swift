@@ -3,6 +3,8 @@ import AsyncHTTPClient
 import Foundation
 import HTTPTransport
 import NIOCore
+import NIOHTTP1
+import NIOPosix
 
 /// `mcp-gateway health`
 struct HealthCommand: AsyncParsableCommand {

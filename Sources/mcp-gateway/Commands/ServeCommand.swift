@@ -121,6 +121,6 @@ private struct ConfigurationService: Service {
     let loader: ConfigurationLoader
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown { await runtime.followConfiguration(loader: loader) }
+        await cancelWhenGracefulShutdown { await runtime.followConfiguration(loader: loader) }
     }
 }
