@@ -38,7 +38,8 @@ extension Gateway {
     /// Sends an exchange to an upstream.
     func forward(_ exchange: Exchange, to host: UpstreamHost, splices: [Splice] = []) {
         switch host.peer(for: exchange.session) {
-        case .success(let peer): peer.send(exchange.upstreamRequest(splices: splices, timeout: host.definition.callTimeout), handler: exchange)
+        case .success(let peer):
+            peer.send(exchange.upstreamRequest(splices: splices, timeout: host.definition.callTimeout), handler: exchange)
         case .failure(let error): exchange.fail(error)
         }
     }
@@ -237,7 +238,8 @@ extension Gateway {
     /// A method the gateway does not know: to the upstream its params point at, or to the first that knows it.
     private func passThrough(_ exchange: Exchange) {
         let candidates = hosts(of: exchange.session)
-        if case .host(let host, _, let splices) = route(name: exchange.request.param("name"), of: exchange), exchange.session.server == nil {
+        if case .host(let host, _, let splices) = route(name: exchange.request.param("name"), of: exchange), exchange.session.server == nil
+        {
             return forward(exchange, to: host, splices: splices)
         }
         if let task = exchange.request.json.string(exchange.request.param("taskId")), let owner = exchange.session.upstream(ofTask: task),

@@ -41,7 +41,8 @@ extension Gateway {
             return completion(
                 .failure(
                     .unavailable(
-                        RPCError(code: .internalError, message: "\(settings.maxSessions) sessions are in use (limits.maxSessions); try later"))))
+                        RPCError(
+                            code: .internalError, message: "\(settings.maxSessions) sessions are in use (limits.maxSessions); try later"))))
         }
         let json = initialize.json
         func missing(_ what: String) {
@@ -65,7 +66,8 @@ extension Gateway {
             switch result {
             case .failure(let error):
                 self.logger.error("session not stored", metadata: ["error": "\(error)"])
-                completion(.failure(.unavailable(RPCError(code: .internalError, message: "the session could not be stored: \(error.reason)"))))
+                completion(
+                    .failure(.unavailable(RPCError(code: .internalError, message: "the session could not be stored: \(error.reason)"))))
             case .success:
                 let session = self.registry.insert(Session(record: record, gateway: self))
                 self.whenSettled(server: server) {
@@ -152,7 +154,8 @@ extension Gateway {
             writeInstructions(info.instructions, to: &result)
         } else {
             result.writeStaticString(
-                "{\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},\"resources\":{\"listChanged\":true,\"subscribe\":true}")
+                "{\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},\"resources\":{\"listChanged\":true,\"subscribe\":true}"
+            )
             if session.revision >= .v2025_11_25, let tasks = hosts.lazy.compactMap({ $0.info?.capability("tasks") }).first {
                 result.writeStaticString(",\"tasks\":")
                 result.writeImmutableBuffer(tasks)

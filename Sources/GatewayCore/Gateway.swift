@@ -1,7 +1,7 @@
 import DequeModule
 public import Logging
-public import MCPProtocol
-public import NIOConcurrencyHelpers
+import MCPProtocol
+import NIOConcurrencyHelpers
 public import NIOCore
 import Synchronization
 
@@ -56,7 +56,9 @@ public final class Gateway: Sendable {
         var entries: [CatalogueEntry] = []
         for tool in builtins {
             state.builtins[tool.name] = tool
-            if let json = try? JSONText(validating: tool.definition), let entry = CatalogueEntry(json, kind: .tools) { entries.append(entry) }
+            if let json = try? JSONText(validating: tool.definition), let entry = CatalogueEntry(json, kind: .tools) {
+                entries.append(entry)
+            }
         }
         state.builtinCatalogue.set(.tools, to: entries)
         self.state = NIOLockedValueBox(state)
@@ -73,7 +75,9 @@ public final class Gateway: Sendable {
             for record in records { self.restore(record) { _ in } }
         }
         let loop = eventLoopGroup.next()
-        let touch = loop.scheduleRepeatedTask(initialDelay: settings.touchInterval, delay: settings.touchInterval) { _ in self.flushTouches() }
+        let touch = loop.scheduleRepeatedTask(initialDelay: settings.touchInterval, delay: settings.touchInterval) { _ in
+            self.flushTouches()
+        }
         let sweep = loop.scheduleRepeatedTask(initialDelay: settings.sweepInterval, delay: settings.sweepInterval) { _ in self.sweep() }
         let reap = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
             for host in self.hosts { host.reapIdle() }

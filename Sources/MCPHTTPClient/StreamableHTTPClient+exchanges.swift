@@ -24,7 +24,8 @@ extension StreamableHTTPClient {
         }
         state.value.running[key] = running
         do {
-            let request = try HTTPClient.Request(url: endpoint.url, method: isGET ? .GET : .POST, headers: headers, body: isGET ? nil : body)
+            let request = try HTTPClient.Request(
+                url: endpoint.url, method: isGET ? .GET : .POST, headers: headers, body: isGET ? nil : body)
             let handler = ResponseHandler(client: self, exchange: key, attempt: attempt)
             let task = httpClient.execute(request: request, delegate: handler, eventLoop: .delegateAndChannel(on: eventLoop))
             if state.value.running[key]?.attempt == attempt {

@@ -1,6 +1,6 @@
 public import MCPProtocol
-public import NIOConcurrencyHelpers
-public import NIOCore
+import NIOConcurrencyHelpers
+import NIOCore
 
 /// One client request and all that happens until its final response.
 public final class Exchange: Sendable {

@@ -28,7 +28,8 @@ extension Session {
 
     /// The listening stream for a GET without `Last-Event-ID`, and the position to begin at: one that holds messages nobody was given, or
     /// a new one. `opened` runs when it is durable. Nil when the session has too many.
-    public func openListeningStream(opened: @escaping @Sendable (Result<Void, StoreError>) -> Void) -> (stream: EventStream, after: UInt64)? {
+    public func openListeningStream(opened: @escaping @Sendable (Result<Void, StoreError>) -> Void) -> (stream: EventStream, after: UInt64)?
+    {
         state.withLockedValue { state in
             if let stream = state.listening.last(where: { !$0.isConnected && $0.hasUndelivered }) {
                 opened(.success(()))
@@ -70,7 +71,9 @@ extension Session {
 
     private func revive(_ record: StreamRecord) -> EventStream {
         let (stream, isNew) = state.withLockedValue { state -> (EventStream, Bool) in
-            if let known = state.streams[record.stream] ?? state.listening.first(where: { $0.id == record.stream }) { return (known, false) }
+            if let known = state.streams[record.stream] ?? state.listening.first(where: { $0.id == record.stream }) {
+                return (known, false)
+            }
             let stream = EventStream(record: record, delivered: record.lastSequence, log: gateway.events, logger: gateway.logger)
             switch record.kind {
             case .listening: state.listening.append(stream)
@@ -103,7 +106,4 @@ extension Session {
             if state.listening.isEmpty { state.listening.append(stream) }
         }
     }
-
-    /// All streams in memory.
-    var streams: [EventStream] { state.withLockedValue { $0.listening + Array($0.streams.values) } }
 }

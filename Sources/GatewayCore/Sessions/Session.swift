@@ -1,5 +1,5 @@
 public import MCPProtocol
-public import NIOConcurrencyHelpers
+import NIOConcurrencyHelpers
 public import NIOCore
 
 /// Where a transport without SSE streams (stdio) takes messages that belong to no request.
@@ -112,11 +112,8 @@ public final class Session: Sendable {
 
     func exchange(for key: RequestKey) -> Exchange? { state.withLockedValue { $0.exchanges[key] } }
 
-    /// The newest open exchange that `peer` works on: a message of the peer's that names no request belongs to it as likely as to any.
-    func currentExchange(on peer: UpstreamPeer) -> Exchange? {
-        let candidates = state.withLockedValue { Array($0.exchanges.values) }
-        return candidates.last { $0.peer === peer }
-    }
+    /// Whether the session has as many requests in progress as it may.
+    public var isBusy: Bool { state.withLockedValue { $0.exchangeCount } >= gateway.settings.maxConcurrentPerSession }
 
     // MARK: Messages that belong to no request
 
@@ -206,7 +203,9 @@ public final class Session: Sendable {
         let span = notification.param("requestId")
         guard let upstreamID = notification.json.slice(span) else { return nil }
         let id = state.withLockedValue { state -> String? in
-            guard let id = state.inputs.first(where: { $0.value.peer === peer && $0.value.upstreamID == upstreamID })?.key else { return nil }
+            guard let id = state.inputs.first(where: { $0.value.peer === peer && $0.value.upstreamID == upstreamID })?.key else {
+                return nil
+            }
             state.inputs.removeValue(forKey: id)
             return id
         }

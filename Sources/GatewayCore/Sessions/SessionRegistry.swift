@@ -57,7 +57,8 @@ struct SessionRegistry: Sendable {
     func evictIdle(since deadline: WallTime) -> Int {
         let idle = all.filter { session in
             session.state.withLockedValue { state in
-                state.lastSeen < deadline && !state.isTouched && state.exchangeCount == 0 && state.subscriptions.isEmpty && state.peers.isEmpty
+                state.lastSeen < deadline && !state.isTouched && state.exchangeCount == 0 && state.subscriptions.isEmpty
+                    && state.peers.isEmpty
                     && state.inputs.isEmpty && state.streams.isEmpty && state.unsolicited == nil && state.pendingListChanges.isEmpty
                     && !state.listening.contains { $0.isConnected || $0.hasUndelivered }
             }

@@ -1,7 +1,7 @@
 import DequeModule
 import Logging
 import MCPProtocol
-public import NIOCore
+import NIOCore
 
 /// Start, handshake, crash, restart, stop. Runs on the event loop.
 extension UpstreamPeer {
@@ -117,7 +117,10 @@ extension UpstreamPeer {
             let willRestart = core.wantsToRun && settings.restartsByItself || !core.waiting.isEmpty
             logger.warning(
                 "upstream stopped",
-                metadata: ["upstream": "\(name)", "reason": "\(reason)", "restart": willRestart ? "after \(delay.nanoseconds / 1_000_000) ms" : "on the next request"])
+                metadata: [
+                    "upstream": "\(name)", "reason": "\(reason)",
+                    "restart": willRestart ? "after \(delay.nanoseconds / 1_000_000) ms" : "on the next request",
+                ])
             core.phase = .waiting
             core.owner?.peerWentDown(self, reason: reason, willRestart: willRestart)
             let attempt = core.attempt
@@ -129,7 +132,8 @@ extension UpstreamPeer {
             }
         case .giveUp(let until):
             logger.error(
-                "upstream keeps failing; given up for now", metadata: ["upstream": "\(name)", "reason": "\(reason)", "seconds": "\((until - now).nanoseconds / 1_000_000_000)"])
+                "upstream keeps failing; given up for now",
+                metadata: ["upstream": "\(name)", "reason": "\(reason)", "seconds": "\((until - now).nanoseconds / 1_000_000_000)"])
             core.phase = .givenUp(until: until, reason: reason)
             failCalls(core, givenUpError(reason: reason), where: { _ in true })
             core.owner?.peerWentDown(self, reason: reason, willRestart: settings.restartsByItself)

@@ -1,6 +1,6 @@
 import DequeModule
 import Logging
-public import MCPProtocol
+import MCPProtocol
 public import NIOCore
 
 /// Requests out, responses and notifications in. Runs on the event loop.
@@ -10,7 +10,8 @@ extension UpstreamPeer {
             handler.upstreamFailed(
                 RPCError(
                     code: .internalError,
-                    message: "upstream \"\(name)\" has \(settings.maxInFlight) requests in flight (limits.maxInFlightPerUpstream); try again"))
+                    message:
+                        "upstream \"\(name)\" has \(settings.maxInFlight) requests in flight (limits.maxInFlightPerUpstream); try again"))
             return
         }
         switch core.phase {

@@ -65,7 +65,8 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !hasFallback else { return context.fireErrorCaught(error) }
         if error is HTTPParserError, case .idle = state {
-            refuse(MCPRefusal(status: .badRequest, error: RPCError(code: .invalidRequest, message: "malformed HTTP request")), closing: true)
+            refuse(
+                MCPRefusal(status: .badRequest, error: RPCError(code: .invalidRequest, message: "malformed HTTP request")), closing: true)
         } else {
             context.close(promise: nil)
         }
@@ -218,6 +219,15 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
+    private var tooManyRequests: MCPRefusal {
+        let limit = server.gateway.settings.maxConcurrentPerSession
+        return MCPRefusal(
+            status: .tooManyRequests,
+            error: RPCError(
+                code: .internalError, message: "the session has \(limit) requests in progress (limits.maxConcurrentPerSession); try again"),
+            headers: [("retry-after", "1")])
+    }
+
     private var noSession: MCPRefusal {
         MCPRefusal(
             status: .notFound,
@@ -232,6 +242,7 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
                 server.gateway.accept(message, in: session)
                 return respond(.accepted, body: nil)
             }
+            guard !session.isBusy else { return refuse(tooManyRequests, closing: false, id: message.idBytes) }
             let responder = PostResponder(
                 session: session, requestIDs: [message.idBytes ?? ByteBuffer()], isBatch: false, connection: self,
                 eventLoop: context.eventLoop, context: server)
@@ -327,7 +338,8 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
                         closing: false)
                 }
                 let writer = SSEWriter(
-                    stream: stream, startsAfter: id.sequence, connection: connection, eventLoop: context.eventLoop, context: connection.server)
+                    stream: stream, startsAfter: id.sequence, connection: connection, eventLoop: context.eventLoop,
+                    context: connection.server)
                 connection.state = .streaming(writer)
                 writer.begin(revision: session.revision)
                 stream.attach(writer, after: id.sequence)

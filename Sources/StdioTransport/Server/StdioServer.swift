@@ -75,7 +75,9 @@ private final class StdioServerHandler: ChannelInboundHandler {
         pending.writeBuffer(&part)
         while let end = pending.readableBytesView.firstIndex(of: 0x0A) {
             let length = end - pending.readerIndex
-            if let line = pending.readSlice(length: length), line.readableBytesView.contains(where: { $0 > 0x20 }) { received(line, context) }
+            if let line = pending.readSlice(length: length), line.readableBytesView.contains(where: { $0 > 0x20 }) {
+                received(line, context)
+            }
             pending.moveReaderIndex(forwardBy: 1)
         }
         pending.discardReadBytes()

@@ -28,7 +28,10 @@ struct DoctorCommand: AsyncParsableCommand {
         LoggingBootstrap.bootstrap(format: .text, level: .error)
         var findings: [Finding] = []
         findings.append(
-            .good("configuration", configuration.source.map { "\($0) is valid" } ?? "no file found; defaults are used (looked for \(ConfigurationLoader.defaultFileNames.joined(separator: ", ")))"))
+            .good(
+                "configuration",
+                configuration.source.map { "\($0) is valid" }
+                    ?? "no file found; defaults are used (looked for \(ConfigurationLoader.defaultFileNames.joined(separator: ", ")))"))
         for warning in configuration.warnings { findings.append(.warning("configuration", warning, advice: "correct or remove it")) }
         findings.append(await checkPort(configuration.gateway))
         findings.append(checkStore(configuration.gateway))
@@ -45,7 +48,9 @@ struct DoctorCommand: AsyncParsableCommand {
         let message: String
         let advice: String?
 
-        static func good(_ subject: String, _ message: String) -> Finding { Finding(level: .ok, subject: subject, message: message, advice: nil) }
+        static func good(_ subject: String, _ message: String) -> Finding {
+            Finding(level: .ok, subject: subject, message: message, advice: nil)
+        }
         static func warning(_ subject: String, _ message: String, advice: String) -> Finding {
             Finding(level: .warning, subject: subject, message: message, advice: advice)
         }
@@ -99,7 +104,8 @@ struct DoctorCommand: AsyncParsableCommand {
         } catch {
             if case .inUse = error { return .good("store", "\(settings.store.dataDirectory) is in use by a running gateway") }
             return .problem(
-                "store", "\(error)", advice: "make \(settings.store.dataDirectory) writable, or name another directory with --data-directory")
+                "store", "\(error)",
+                advice: "make \(settings.store.dataDirectory) writable, or name another directory with --data-directory")
         }
     }
 
@@ -133,7 +139,9 @@ struct DoctorCommand: AsyncParsableCommand {
     ) async -> Finding {
         let owner = ProbeOwner(loop: group.next())
         let params = ByteBuffer(
-            string: "{\"protocolVersion\":\"\(Revision.latestLegacy.rawValue)\",\"capabilities\":{},\"clientInfo\":{\"name\":\"mcp-gateway doctor\",\"version\":\"\(GatewayVersion.current)\"}}")
+            string:
+                "{\"protocolVersion\":\"\(Revision.latestLegacy.rawValue)\",\"capabilities\":{},\"clientInfo\":{\"name\":\"mcp-gateway doctor\",\"version\":\"\(GatewayVersion.current)\"}}"
+        )
         let peer = UpstreamPeer(
             name: server.name,
             settings: UpstreamPeerSettings(
@@ -156,7 +164,8 @@ struct DoctorCommand: AsyncParsableCommand {
             try? await peer.stop().get()
             let advice =
                 switch server.transport {
-                case .stdio(let stdio): "run `\(stdio.command)` by hand to see why; check command, args and env of mcpServers.\(server.name)"
+                case .stdio(let stdio):
+                    "run `\(stdio.command)` by hand to see why; check command, args and env of mcpServers.\(server.name)"
                 case .http(let http): "check that \(http.url) is an MCP endpoint (Streamable HTTP) and reachable from here"
                 }
             return .problem(server.name, "\(error)", advice: advice)

@@ -22,7 +22,8 @@ struct HealthCommand: AsyncParsableCommand {
     var json = false
 
     private static var defaultURL: String {
-        let port = ProcessInfo.processInfo.environment["MCP_SERVER_PORT"] ?? ProcessInfo.processInfo.environment["MCP_GATEWAY_PORT"] ?? "3001"
+        let port =
+            ProcessInfo.processInfo.environment["MCP_SERVER_PORT"] ?? ProcessInfo.processInfo.environment["MCP_GATEWAY_PORT"] ?? "3001"
         return "http://127.0.0.1:\(port)"
     }
 

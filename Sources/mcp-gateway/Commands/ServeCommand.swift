@@ -82,7 +82,8 @@ struct ServeCommand: AsyncParsableCommand {
             try await group.run()
         } catch {
             await runtime.stop()
-            let explanation = "\(error)".contains("address already in use") || "\(error)".contains("errno: 98")
+            let explanation =
+                "\(error)".contains("address already in use") || "\(error)".contains("errno: 98")
                 ? "port \(settings.port) on \(settings.host) is in use; stop the other process or choose another with --port" : "\(error)"
             StandardError.print("mcp-gateway cannot serve: \(explanation)")
             throw ExitCode(1)

@@ -95,6 +95,9 @@ import Testing
         _ = life.outputEnded()
         _ = life.errorOutputEnded()
         let actions = life.reaped(.signalled(signal: 9), problem: "no pidfd")
-        #expect(actions == [.killGroup, .closeInput, .reap, .cancelTimer, .cancelTimer, .report(.signalled(signal: 9), .unmanageable("no pidfd"))])
+        #expect(
+            actions == [
+                .killGroup, .closeInput, .reap, .cancelTimer, .cancelTimer, .report(.signalled(signal: 9), .unmanageable("no pidfd")),
+            ])
     }
 }

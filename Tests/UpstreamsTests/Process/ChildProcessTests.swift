@@ -37,7 +37,11 @@ import Testing
         let child = try await ChildProcess.startForTest("cat", recorder: recorder)
         try await child.eventLoop.submit {
             for number in 0..<100_000 {
-                #expect(child.send(ByteBuffer(string: "a message that is about a hundred bytes long, or a little more, so that it is like a real one \(number)")))
+                #expect(
+                    child.send(
+                        ByteBuffer(
+                            string:
+                                "a message that is about a hundred bytes long, or a little more, so that it is like a real one \(number)")))
             }
         }.get()
         try await eventually("all lines", within: 30) { recorder.count == 100_000 }
@@ -112,7 +116,8 @@ import Testing
         limits.stderrLinesPerSecond = 5
         limits.stderrTailLines = 3
         limits.stderrLineBytes = 10
-        let script = "import sys\nfor i in range(1000): sys.stderr.write('line %d\\n' % i)\n"
+        let script =
+            "import sys\nfor i in range(1000): sys.stderr.write('line %d\\n' % i)\n"
             + "sys.stderr.flush(); sys.stderr.buffer.write(b'\\xff\\xfe!\\n' + b'y' * 50000 + b'\\n')"
         let child = try await ChildProcess.startForTest("python3", ["-c", script], limits: limits, logger: logger, recorder: recorder)
         let exit = try await recorder.exit()
@@ -214,7 +219,8 @@ import Testing
     @Test("A child that closes its standard input may still write, and is stopped for that")
     func closedInput() async throws {
         let recorder = Recorder()
-        _ = try await ChildProcess.startForTest("sh", ["-c", "exec <&-; echo still here; exec sleep 300"], limits: quick, recorder: recorder)
+        _ = try await ChildProcess.startForTest(
+            "sh", ["-c", "exec <&-; echo still here; exec sleep 300"], limits: quick, recorder: recorder)
         let exit = try await recorder.exit(within: 5)
         #expect(exit.reason == .closedInput)
         #expect(recorder.lines == ["still here"])

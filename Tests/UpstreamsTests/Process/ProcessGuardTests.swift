@@ -96,10 +96,13 @@ import Testing
         (try? String(contentsOfFile: "/proc/\(processID)/comm", encoding: .utf8))?.trimmingCharacters(in: .newlines)
     }
 
-    @Test("After kill -9 of the gateway, a child that ignores SIGTERM and a grandchild in its own session are gone within 5 s, and the guard too")
+    @Test(
+        "After kill -9 of the gateway, a child that ignores SIGTERM and a grandchild in its own session are gone within 5 s, and the guard too"
+    )
     func killed() async throws {
         let gateway = try Gateway(
-            script: "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$; while :; do sleep 0.1; done' & echo $$; while :; do sleep 0.1; done",
+            script:
+                "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$; while :; do sleep 0.1; done' & echo $$; while :; do sleep 0.1; done",
             registers: true, marks: true)
         let processes = try gateway.numbers(3)
         #expect(processes.allSatisfy(isAlive))
