@@ -102,7 +102,7 @@ enum ConfigurationKeys {
     private static let limits: [ConfigurationKey] = [
         .size(
             "limits.maxBodyBytes", 1024...(1 << 30), \.limits.maxBodyBytes,
-            "Bytes of one request body, and of one message of an upstream. A larger body gets 413; a larger message fails its call."),
+            "Bytes of one request body, and of one message of an upstream. A larger body gets 413; a child that writes a longer line is stopped and its calls fail."),
         .size("limits.maxHeaderBytes", 4096...(1 << 20), \.limits.maxHeaderBytes, "Bytes of the headers of one request. More gets 431."),
         .integer(
             "limits.maxInFlightPerUpstream", 1...1_000_000, \.limits.maxInFlightPerUpstream,
@@ -112,7 +112,7 @@ enum ConfigurationKeys {
             "Requests of one session at once. Further ones get 429."),
         .integer(
             "limits.maxSessionProcesses", 1...10_000, \.limits.maxSessionProcesses,
-            "Child processes per upstream with `isolation: session`. The one that was idle longest is stopped; if none is idle, the call fails."
+            "Child processes per upstream with `isolation: session`. When that many run, a call that needs another fails with an error that says so."
         ),
         .integer(
             "limits.maxNestingDepth", 8...4096, \.limits.maxNestingDepth,
