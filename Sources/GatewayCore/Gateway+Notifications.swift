@@ -20,8 +20,11 @@ extension Gateway {
         case .initialized:
             sessions.setAttribute(.initialized, of: session.id, to: ByteBuffer(string: "true"), completion: nil)
         case .cancelled:
-            let key = RequestKey(message.param("requestId"), in: message.json)
-            session.exchange(for: key)?.cancel(reason: message.json.slice(message.param("reason")))
+            let key = RequestKey(message.routing.requestID, in: message.json)
+            let reason = message.param("reason")
+            // Only a string: it is written into a message for the upstream.
+            let isString = message.json.firstByte(reason) == UInt8(ascii: "\"")
+            session.exchange(for: key)?.cancel(reason: isString ? message.json.slice(reason) : nil)
         case .progress:
             session.forwardInputProgress(message)
         case .rootsListChanged:

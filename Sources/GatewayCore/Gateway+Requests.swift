@@ -73,8 +73,8 @@ extension Gateway {
     }
 
     private func callTool(_ exchange: Exchange) {
-        let name = exchange.request.param("name")
-        let isTask = exchange.request.param("task").isPresent
+        let name = exchange.request.routing.name
+        let isTask = exchange.request.routing.task.isPresent
         switch route(name: name, of: exchange) {
         case .host(let host, let ownName, let splices):
             guard host.definition.toolFilter.isTrivial || host.definition.toolFilter.passes(ownName) else {
@@ -106,7 +106,7 @@ extension Gateway {
     }
 
     private func getPrompt(_ exchange: Exchange) {
-        switch route(name: exchange.request.param("name"), of: exchange) {
+        switch route(name: exchange.request.routing.name, of: exchange) {
         case .host(let host, _, let splices): forward(exchange, to: host, splices: splices)
         case .unknown(let name): exchange.fail(RPCError(code: .invalidParams, message: "Unknown prompt: \(name)"))
         case .notAString: exchange.fail(RPCError(code: .invalidParams, message: "prompts/get: params.name must be a string"))
@@ -137,7 +137,7 @@ extension Gateway {
 
     /// Finds the upstream that has `params.uri`; when the catalogue does not tell, all that have resources are asked in turn.
     private func withResourceOwner(_ exchange: Exchange, _ body: @escaping @Sendable (UpstreamHost) -> Void) {
-        guard let uri = exchange.request.json.string(exchange.request.param("uri")) else {
+        guard let uri = exchange.request.json.string(exchange.request.routing.uri) else {
             return exchange.fail(RPCError(code: .invalidParams, message: "\(exchange.method.name): params.uri must be a string"))
         }
         whenSettled(server: exchange.session.server) {
@@ -158,7 +158,7 @@ extension Gateway {
     }
 
     private func subscribe(_ exchange: Exchange) {
-        guard let uri = exchange.request.json.string(exchange.request.param("uri")) else {
+        guard let uri = exchange.request.json.string(exchange.request.routing.uri) else {
             return exchange.fail(RPCError(code: .invalidParams, message: "\(exchange.method.name): params.uri must be a string"))
         }
         let session = exchange.session
@@ -188,7 +188,7 @@ extension Gateway {
 
     private func complete(_ exchange: Exchange) {
         let json = exchange.request.json
-        let reference = exchange.request.param("ref")
+        let reference = exchange.request.routing.reference
         if json.equals(json.member("type", of: reference), "\"ref/prompt\"") {
             switch route(name: json.member("name", of: reference), of: exchange) {
             case .host(let host, _, let splices): forward(exchange, to: host, splices: splices)
@@ -238,11 +238,11 @@ extension Gateway {
     /// A method the gateway does not know: to the upstream its params point at, or to the first that knows it.
     private func passThrough(_ exchange: Exchange) {
         let candidates = hosts(of: exchange.session)
-        if case .host(let host, _, let splices) = route(name: exchange.request.param("name"), of: exchange), exchange.session.server == nil
+        if case .host(let host, _, let splices) = route(name: exchange.request.routing.name, of: exchange), exchange.session.server == nil
         {
             return forward(exchange, to: host, splices: splices)
         }
-        if let task = exchange.request.json.string(exchange.request.param("taskId")), let owner = exchange.session.upstream(ofTask: task),
+        if let task = exchange.request.json.string(exchange.request.routing.taskID), let owner = exchange.session.upstream(ofTask: task),
             let host = candidates.first(where: { $0.name == owner })
         {
             return forward(exchange, to: host)

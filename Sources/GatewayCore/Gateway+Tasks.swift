@@ -18,7 +18,7 @@ extension Gateway {
     }
 
     func forwardTask(_ exchange: Exchange) {
-        guard let id = exchange.request.json.string(exchange.request.param("taskId")) else {
+        guard let id = exchange.request.json.string(exchange.request.routing.taskID) else {
             return exchange.fail(RPCError(code: .invalidParams, message: "\(exchange.method.name): params.taskId must be a string"))
         }
         let hosts = hosts(of: exchange.session)

@@ -1,4 +1,4 @@
-public import MCPProtocol
+import MCPProtocol
 public import NIOCore
 
 /// The catalogue as one endpoint shows it: all upstreams merged with prefixes, or one upstream as it is. Immutable.

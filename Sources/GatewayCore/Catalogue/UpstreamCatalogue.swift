@@ -1,5 +1,5 @@
 public import MCPProtocol
-public import NIOCore
+import NIOCore
 
 /// One tool, prompt, resource or template as its server describes it.
 public struct CatalogueEntry: Sendable {

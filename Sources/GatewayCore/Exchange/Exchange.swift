@@ -32,8 +32,7 @@ public final class Exchange: Sendable {
         self.method = method
         self.sink = sink
         self.transform = transform
-        let json = request.json
-        self.progressToken = json.member("progressToken", of: request.param("_meta"))
+        self.progressToken = request.routing.progressToken
         self.state = NIOLockedValueBox(State())
     }
 

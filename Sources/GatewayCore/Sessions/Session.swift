@@ -156,7 +156,7 @@ public final class Session: Sendable {
     /// Registers a server's request and returns it with the session's own id, ready for the client. Nil when too many wait.
     func openInput(_ request: Message, from peer: UpstreamPeer) -> ByteBuffer? {
         guard let upstreamID = request.idBytes else { return nil }
-        let token = request.json.member("progressToken", of: request.param("_meta"))
+        let token = request.routing.progressToken
         let input = OpenInput(peer: peer, upstreamID: upstreamID, progressToken: request.json.slice(token))
         let limit = gateway.settings.maxOpenInputs
         let id = state.withLockedValue { state -> String? in

@@ -1,5 +1,5 @@
 import Logging
-public import NIOConcurrencyHelpers
+import NIOConcurrencyHelpers
 public import NIOCore
 
 /// Takes the events of a stream: an SSE connection. Called from any thread, one call at a time, in order.

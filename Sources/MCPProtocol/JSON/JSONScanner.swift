@@ -7,6 +7,10 @@ struct JSONScanner {
     var position = 0
     /// Whether a line break was seen between tokens; such a message is not one line of the stdio transport yet.
     var sawLineBreak = false
+    /// No member of the object that was entered last has been taken.
+    private var isFirstMember = false
+    /// Offset of the closing quote of the key that was read last.
+    private var keyEnd = 0
 
     init(_ bytes: UnsafeRawBufferPointer, maxDepth: Int) {
         self.bytes = bytes
@@ -98,9 +102,39 @@ struct JSONScanner {
         }
     }
 
+    // MARK: Objects, member by member
+
+    /// Enters the object at `position`; its members are then taken with `nextKey` and `nextValue`.
+    mutating func beginObject(depth: Int) throws(JSONScanError) {
+        try expect(UInt8(ascii: "{"))
+        guard depth < maxDepth else { throw JSONScanError(.tooDeep, at: position) }
+        skipWhitespace()
+        isFirstMember = true
+    }
+
+    /// The next key between its quotes, with its offset, `position` then being at its value; nil after the object's end.
+    mutating func nextKey() throws(JSONScanError) -> (UnsafeRawBufferPointer, Int)? {
+        skipWhitespace()
+        if try peek() == UInt8(ascii: "}") {
+            // "{}" or "{…}", but not "{…,}": after a comma a key is due.
+            position += 1
+            isFirstMember = false
+            return nil
+        }
+        if !isFirstMember {
+            try expect(UInt8(ascii: ","))
+            skipWhitespace()
+        }
+        isFirstMember = false
+        let start = position
+        try skipKey()
+        return (UnsafeRawBufferPointer(rebasing: bytes[start + 1..<keyEnd]), start)
+    }
+
     private mutating func skipKey() throws(JSONScanError) {
         guard try peek() == UInt8(ascii: "\"") else { throw JSONScanError(.unexpectedByte, at: position) }
         try skipString()
+        keyEnd = position - 1
         skipWhitespace()
         try expect(UInt8(ascii: ":"))
         skipWhitespace()

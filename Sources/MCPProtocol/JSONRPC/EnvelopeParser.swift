@@ -12,53 +12,42 @@ enum EnvelopeParser {
     }
 
     static func parse(_ scanner: inout JSONScanner, bytes: ByteBuffer) throws(MessageError) -> Message {
-        let members: Members
-        let root: JSONSpan
+        let (members, routing, root): (Members, RoutingParams, JSONSpan)
         do throws(JSONScanError) {
-            (members, root) = try scan(&scanner)
+            (members, routing, root) = try scan(&scanner)
         } catch {
             throw .malformed(error)
         }
-        return try message(members, root: root, scanner: scanner, bytes: bytes)
+        return try message(members, routing: routing, root: root, scanner: scanner, bytes: bytes)
     }
 
-    private static func scan(_ scanner: inout JSONScanner) throws(JSONScanError) -> (Members, JSONSpan) {
+    private static func scan(_ scanner: inout JSONScanner) throws(JSONScanError) -> (Members, RoutingParams, JSONSpan) {
         var members = Members()
+        var routing = RoutingParams()
         scanner.skipWhitespace()
         let start = scanner.position
         guard try scanner.peek() == UInt8(ascii: "{") else {
             _ = try scanner.nextValue(depth: 0)
             try end(&scanner)
-            return (members, JSONSpan(start, start))
+            return (members, routing, JSONSpan(start, start))
         }
-        scanner.position += 1
-        scanner.skipWhitespace()
-        if try scanner.peek() == UInt8(ascii: "}") {
-            scanner.position += 1
-        } else {
-            while true {
-                let keyStart = scanner.position
-                guard try scanner.peek() == UInt8(ascii: "\"") else { throw JSONScanError(.unexpectedByte, at: keyStart) }
-                try scanner.skipString()
-                let key = UnsafeRawBufferPointer(rebasing: scanner.bytes[keyStart + 1..<scanner.position - 1])
-                scanner.skipWhitespace()
-                try scanner.expect(UInt8(ascii: ":"))
-                scanner.skipWhitespace()
-                let value = try scanner.nextValue(depth: 1)
-                guard note(key, value, in: &members) else { throw JSONScanError(.duplicateKey, at: keyStart) }
-                scanner.skipWhitespace()
-                if try scanner.peek() == UInt8(ascii: ",") {
-                    scanner.position += 1
-                    scanner.skipWhitespace()
-                    continue
-                }
-                try scanner.expect(UInt8(ascii: "}"))
-                break
+        try scanner.beginObject(depth: 0)
+        while let (key, offset) = try scanner.nextKey() {
+            let valueStart = scanner.position
+            if isParams(key), try scanner.peek() == UInt8(ascii: "{") {
+                try routing.scan(&scanner)
+            } else {
+                _ = try scanner.nextValue(depth: 1)
             }
+            guard note(key, JSONSpan(valueStart, scanner.position), in: &members) else { throw JSONScanError(.duplicateKey, at: offset) }
         }
         let root = JSONSpan(start, scanner.position)
         try end(&scanner)
-        return (members, root)
+        return (members, routing, root)
+    }
+
+    private static func isParams(_ key: UnsafeRawBufferPointer) -> Bool {
+        key.equals("params") || key.contains(UInt8(ascii: "\\")) && decodeJSONStringContent(key) == "params"
     }
 
     private static func end(_ scanner: inout JSONScanner) throws(JSONScanError) {
@@ -90,7 +79,7 @@ enum EnvelopeParser {
     }
 
     private static func message(
-        _ members: Members, root: JSONSpan, scanner: JSONScanner, bytes: ByteBuffer
+        _ members: Members, routing: RoutingParams, root: JSONSpan, scanner: JSONScanner, bytes: ByteBuffer
     ) throws(MessageError) -> Message {
         let pointer = scanner.bytes
         func first(_ span: JSONSpan) -> UInt8 { pointer[Int(span.start)] }
@@ -106,7 +95,12 @@ enum EnvelopeParser {
         var isNullID = false
         if members.id.isPresent {
             switch first(members.id) {
-            case UInt8(ascii: "\""), UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): break
+            case UInt8(ascii: "\""): break
+            case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+                let digits = pointer[members.id.range]
+                guard !digits.contains(where: { $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") }) else {
+                    throw refuse("\"id\" must be a string or an integer")
+                }
             case UInt8(ascii: "n"): isNullID = true
             default: throw refuse("\"id\" must be a string or an integer")
             }
@@ -134,6 +128,6 @@ enum EnvelopeParser {
         }
         return Message(
             bytes: bytes, root: root, kind: kind, id: members.id, method: members.method, params: members.params,
-            result: members.result, error: members.error, hasLineBreaks: scanner.sawLineBreak)
+            routing: routing, result: members.result, error: members.error, hasLineBreaks: scanner.sawLineBreak)
     }
 }

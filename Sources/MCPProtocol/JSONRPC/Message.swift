@@ -20,6 +20,8 @@ public struct Message: Sendable {
     public let method: JSONSpan
     /// Raw `params`.
     public let params: JSONSpan
+    /// The members of `params` that decide where the message goes.
+    public let routing: RoutingParams
     /// Raw `result`.
     public let result: JSONSpan
     /// Raw `error`.
@@ -85,14 +87,15 @@ public struct Message: Sendable {
     }
 
     init(
-        bytes: ByteBuffer, root: JSONSpan, kind: Kind, id: JSONSpan, method: JSONSpan, params: JSONSpan, result: JSONSpan,
-        error: JSONSpan, hasLineBreaks: Bool
+        bytes: ByteBuffer, root: JSONSpan, kind: Kind, id: JSONSpan, method: JSONSpan, params: JSONSpan, routing: RoutingParams,
+        result: JSONSpan, error: JSONSpan, hasLineBreaks: Bool
     ) {
         self.json = JSONText(validated: bytes, root: root)
         self.kind = kind
         self.id = id
         self.method = method
         self.params = params
+        self.routing = routing
         self.result = result
         self.error = error
         self.hasLineBreaks = hasLineBreaks

@@ -1,0 +1,90 @@
+/// Members of `params` that decide where a message goes. A second member of the same name is refused: the gateway and the server behind
+/// it could each believe another one.
+public struct RoutingParams: Sendable {
+    /// Raw `name`: of a tool or a prompt.
+    public private(set) var name = JSONSpan.absent
+    /// Raw `uri`.
+    public private(set) var uri = JSONSpan.absent
+    /// Raw `_meta`.
+    public private(set) var meta = JSONSpan.absent
+    /// Raw `task`: the request is to be run as a task.
+    public private(set) var task = JSONSpan.absent
+    /// Raw `taskId`.
+    public private(set) var taskID = JSONSpan.absent
+    /// Raw `ref` of a completion.
+    public private(set) var reference = JSONSpan.absent
+    /// Raw `requestId` of a cancellation.
+    public private(set) var requestID = JSONSpan.absent
+    /// Raw `progressToken` of `_meta`.
+    public private(set) var progressToken = JSONSpan.absent
+
+    private enum Key {
+        case name, uri, meta, task, taskID, reference, requestID, progressToken
+
+        /// The key between its quotes; a key may be written with escapes, it is the same key then.
+        init?(_ bytes: UnsafeRawBufferPointer) {
+            if bytes.contains(UInt8(ascii: "\\")) {
+                var decoded = decodeJSONStringContent(bytes)
+                guard let key = decoded.withUTF8({ Key(UnsafeRawBufferPointer($0)) }) else { return nil }
+                self = key
+                return
+            }
+            switch bytes.count {
+            case 3 where bytes.equals("uri"): self = .uri
+            case 3 where bytes.equals("ref"): self = .reference
+            case 4 where bytes.equals("name"): self = .name
+            case 4 where bytes.equals("task"): self = .task
+            case 5 where bytes.equals("_meta"): self = .meta
+            case 6 where bytes.equals("taskId"): self = .taskID
+            case 9 where bytes.equals("requestId"): self = .requestID
+            case 13 where bytes.equals("progressToken"): self = .progressToken
+            default: return nil
+            }
+        }
+    }
+
+    init() {}
+
+    /// Scans the `params` object at the scanner's position.
+    mutating func scan(_ scanner: inout JSONScanner) throws(JSONScanError) {
+        try scanner.beginObject(depth: 1)
+        var topLevelToken = false
+        while let (bytes, offset) = try scanner.nextKey() {
+            let key = Key(bytes)
+            let start = scanner.position
+            if key == .meta, try scanner.peek() == UInt8(ascii: "{") {
+                try scanMeta(&scanner)
+            } else {
+                _ = try scanner.nextValue(depth: 2)
+            }
+            let value = JSONSpan(start, scanner.position)
+            switch key {
+            case .name: try Self.note(&name, value, offset)
+            case .uri: try Self.note(&uri, value, offset)
+            case .meta: try Self.note(&meta, value, offset)
+            case .task: try Self.note(&task, value, offset)
+            case .taskID: try Self.note(&taskID, value, offset)
+            case .reference: try Self.note(&reference, value, offset)
+            case .requestID: try Self.note(&requestID, value, offset)
+            case .progressToken:
+                // Of a progress notification; not the one of `_meta`.
+                guard !topLevelToken else { throw JSONScanError(.duplicateKey, at: offset) }
+                topLevelToken = true
+            case nil: break
+            }
+        }
+    }
+
+    private mutating func scanMeta(_ scanner: inout JSONScanner) throws(JSONScanError) {
+        try scanner.beginObject(depth: 2)
+        while let (bytes, offset) = try scanner.nextKey() {
+            let value = try scanner.nextValue(depth: 3)
+            if Key(bytes) == .progressToken { try Self.note(&progressToken, value, offset) }
+        }
+    }
+
+    private static func note(_ member: inout JSONSpan, _ value: JSONSpan, _ offset: Int) throws(JSONScanError) {
+        guard !member.isPresent else { throw JSONScanError(.duplicateKey, at: offset) }
+        member = value
+    }
+}
