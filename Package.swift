@@ -178,8 +178,17 @@ let package = Package(
         .testTarget(name: "UpstreamsTests", dependencies: ["Upstreams"], swiftSettings: settings),
         .testTarget(name: "EnvironmentToolsTests", dependencies: ["EnvironmentTools"], swiftSettings: settings),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: settings),
-        .testTarget(name: "MCPHTTPClientTests", dependencies: ["MCPHTTPClient"], swiftSettings: settings),
-        .testTarget(name: "StdioTransportTests", dependencies: ["StdioTransport"], swiftSettings: settings),
+        .target(
+            name: "ScriptedHTTPServer",
+            dependencies: [
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/ScriptedHTTPServer", swiftSettings: settings),
+        .testTarget(name: "MCPHTTPClientTests", dependencies: ["MCPHTTPClient", "ScriptedHTTPServer"], swiftSettings: settings),
+        .testTarget(name: "StdioTransportTests", dependencies: ["ScriptedHTTPServer", "StdioTransport"], swiftSettings: settings),
         .testTarget(
             name: "HTTPTransportTests",
             dependencies: [

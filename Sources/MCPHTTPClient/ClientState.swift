@@ -22,6 +22,8 @@ struct ClientState {
     struct Outgoing: Sendable {
         var message: ByteBuffer
         var purpose: HTTPExchange.Purpose
+        /// The session that it was sent in.
+        var sessionID: String?
         var isInitialize: Bool
         var isNotification: Bool
     }

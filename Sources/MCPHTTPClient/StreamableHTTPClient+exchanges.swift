@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -78,8 +79,9 @@ extension StreamableHTTPClient {
 
     private func responseTimedOut(exchange key: UInt64, attempt: UInt64, _ timeout: TimeAmount) {
         guard let running = state.value.running[key], running.attempt == attempt else { return }
-        running.task?.cancel()
+        // First the reason: cancelling reports a failure of its own.
         step(key, attempt) { $0.failed(.timedOut(seconds: Double(timeout.nanoseconds) / 1e9)) }
+        running.task?.cancel()
     }
 
     private func step(_ key: UInt64, _ attempt: UInt64, _ body: (inout HTTPExchange) -> [ExchangeAction]) {
@@ -176,6 +178,13 @@ extension StreamableHTTPError {
             self = .connectFailed(reason: "it did not accept the connection in time")
             return
         }
+        // Connecting to a numeric address or a socket path fails with the bare error of the system call.
+        if let error = error as? IOError,
+            [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EADDRNOTAVAIL, ENOENT, EACCES].contains(error.errnoCode)
+        {
+            self = .connectFailed(reason: Self.reason(error))
+            return
+        }
         switch error as? HTTPClientError {
         case .connectTimeout?, .getConnectionFromPoolTimeout?, .tlsHandshakeTimeout?:
             self = .connectFailed(reason: "it did not accept the connection in time")
@@ -187,7 +196,7 @@ extension StreamableHTTPError {
     }
 
     private static func reason(_ error: any Error) -> String {
-        if let error = error as? IOError { return error.description }
+        if let error = error as? IOError { return String(cString: strerror(error.errnoCode)) }
         return String(describing: type(of: error))
     }
 }

@@ -36,12 +36,13 @@ extension StreamableHTTPClient {
             purpose = .oneWay
             state.value.othersInFlight += 1
         }
-        if isInitialize { forgetSession(failing: .sessionEnded) }
+        if isInitialize { resetSessionOnLoop() }
 
         let kind: Outbox<ClientState.Outgoing>.Kind =
             message.kind != .notification ? .message : message.methodName == .initialized ? .initialized : .notification
         let outgoing = ClientState.Outgoing(
-            message: bytes, purpose: purpose, isInitialize: isInitialize, isNotification: kind != .message)
+            message: bytes, purpose: purpose, sessionID: isInitialize ? nil : state.value.sessionID, isInitialize: isInitialize,
+            isNotification: kind != .message)
         switch state.value.outbox.offer(outgoing, kind: kind) {
         case .send: start(outgoing)
         case .queued: break
@@ -64,8 +65,7 @@ extension StreamableHTTPClient {
 
     func start(_ outgoing: ClientState.Outgoing) {
         let exchange = HTTPExchange(
-            purpose: outgoing.purpose, isInitialize: outgoing.isInitialize,
-            sessionID: outgoing.isInitialize ? nil : state.value.sessionID, limits: exchangeLimits)
+            purpose: outgoing.purpose, isInitialize: outgoing.isInitialize, sessionID: outgoing.sessionID, limits: exchangeLimits)
         let key = state.value.nextKey()
         state.value.running[key] = ClientState.Running(
             exchange: exchange, message: outgoing.message, isNotification: outgoing.isNotification)
@@ -84,7 +84,12 @@ extension StreamableHTTPClient {
     }
 
     func resetSessionOnLoop() {
-        forgetSession(failing: .sessionEnded)
+        state.value.sessionID = nil
+        state.value.isSessionEnded = false
+        state.value.revision = nil
+        guard let key = state.value.listening else { return }
+        state.value.listening = nil
+        abandon(key, .closed)
     }
 
     func closeOnLoop(terminateSession: Bool, promise: EventLoopPromise<Void>) {
@@ -92,7 +97,12 @@ extension StreamableHTTPClient {
         state.value.isClosed = true
         let session = state.value.isSessionEnded ? nil : state.value.sessionID
         let headers = commonHeaders(session: session)
-        forgetSession(failing: .closed)
+        resetSessionOnLoop()
+        for outgoing in state.value.outbox.removeAll() {
+            release(outgoing.purpose)
+            if case .request(let token, _) = outgoing.purpose { refuse(token, .closed) }
+        }
+        for key in state.value.running.keys.sorted() { abandon(key, .closed) }
         resumeReading()
         guard terminateSession, session != nil, let endpoint,
             let request = try? HTTPClient.Request(url: endpoint.url, method: .DELETE, headers: headers)
@@ -109,20 +119,9 @@ extension StreamableHTTPClient {
             }
     }
 
-    /// Ends all that belongs to the session.
-    private func forgetSession(failing error: StreamableHTTPError) {
-        state.value.sessionID = nil
-        state.value.isSessionEnded = false
-        state.value.revision = nil
-        state.value.listening = nil
-        for outgoing in state.value.outbox.removeAll() {
-            release(outgoing.purpose)
-            if case .request(let token, _) = outgoing.purpose { refuse(token, error) }
-        }
-        for key in state.value.running.keys.sorted() {
-            guard let actions = state.value.running[key]?.exchange.abandon(error) else { continue }
-            perform(actions, for: key)
-        }
+    private func abandon(_ key: UInt64, _ error: StreamableHTTPError) {
+        guard let actions = state.value.running[key]?.exchange.abandon(error) else { return }
+        perform(actions, for: key)
     }
 
     func release(_ purpose: HTTPExchange.Purpose) {

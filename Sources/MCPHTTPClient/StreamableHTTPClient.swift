@@ -54,7 +54,8 @@ public final class StreamableHTTPClient: Sendable {
         onLoop { $0.initializedOnLoop(revision: revision, openListeningStream: openListeningStream) }
     }
 
-    /// Forgets the session, before a new `initialize`. Streams of the old session end; requests under way fail with `sessionEnded`.
+    /// Forgets the session, before a new `initialize`, and ends its listening stream. Requests under way go on in the old session until
+    /// the server answers them or ends them.
     public func resetSession() {
         onLoop { $0.resetSessionOnLoop() }
     }

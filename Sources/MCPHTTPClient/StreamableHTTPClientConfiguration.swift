@@ -31,6 +31,12 @@ public struct StreamableHTTPClientConfiguration: Sendable {
         self.headers = headers
     }
 
+    /// The URL without credentials and query: for messages and logs.
+    public var displayURL: String { Endpoint(url)?.display ?? "(invalid URL)" }
+
+    /// Whether `url` is an HTTP URL with a host.
+    public var isURLValid: Bool { Endpoint(url) != nil }
+
     /// What the `HTTPClient` must be configured with: redirects are not followed (they would carry credentials and session ids
     /// elsewhere), failing connections are reported at once, and every open stream may have a connection of its own.
     public var httpClientConfiguration: HTTPClient.Configuration {

@@ -8,7 +8,7 @@ public enum StreamableHTTPError: Error, Sendable, Hashable, CustomStringConverti
     case timedOut(seconds: Double)
     /// The server answered with an HTTP status that carries no answer to the request. The excerpt is the start of its body.
     case http(status: Int, excerpt: String)
-    /// The server does not know the session any more (basic/transports, session management).
+    /// The server does not know the session any more and has refused the request for it (basic/transports, session management).
     case sessionEnded
     /// The server accepted the request but ended its answer without a response to it.
     case noResponse(excerpt: String)

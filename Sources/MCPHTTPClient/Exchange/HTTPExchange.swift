@@ -70,7 +70,9 @@ struct HTTPExchange: Sendable {
         guard case .awaitingHead = phase else { return [] }
         let release: [ExchangeAction] = purpose == .oneWay ? [.accepted] : []
         if status == 404, sessionID != nil, !isInitialize {
-            return release + [.sessionEnded] + failAndDrain(.sessionEnded)
+            // The server had begun to work on a request whose stream is resumed: sending it again could do it twice.
+            let error = isGET ? StreamableHTTPError.connectionLost(reason: "the server ended the session meanwhile") : .sessionEnded
+            return release + [.sessionEnded] + failAndDrain(error)
         }
         switch status {
         case 200..<300: return release + success(status: status, contentType: contentType)
