@@ -14,7 +14,9 @@ struct ListeningStreamTests {
         let gets = NIOLockedValueBox(0)
         try await withClient { request, number, reply in
             guard request.method == .GET else { return reply.json(Fixture.initializeAnswer, headers: Self.session) }
-            switch gets.withLockedValue({ $0 += 1; return $0 }) {
+            switch gets.withLockedValue({
+                $0 += 1; return $0
+            }) {
             case 1:
                 reply.events("id: l.1\nretry: 2\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"a\"}\n\n")
                 reply.cut()
@@ -28,7 +30,8 @@ struct ListeningStreamTests {
             try await fixture.initialize()
             fixture.client.initialized(revision: "2025-11-25", openListeningStream: true)
             let events = try await fixture.recorder.wait(for: 4)
-            #expect(Array(events.dropFirst()) == ["a", "b", "c"].map { Recorder.Event.message("{\"jsonrpc\":\"2.0\",\"method\":\"\($0)\"}") })
+            #expect(
+                Array(events.dropFirst()) == ["a", "b", "c"].map { Recorder.Event.message("{\"jsonrpc\":\"2.0\",\"method\":\"\($0)\"}") })
             let requests = fixture.server.requests.filter { $0.method == .GET }
             #expect(requests.map { $0.headers["Last-Event-ID"] } == [[], ["l.1"], ["l.1"], ["l.2"]])
             #expect(requests.allSatisfy { $0.headers["MCP-Protocol-Version"] == ["2025-11-25"] })

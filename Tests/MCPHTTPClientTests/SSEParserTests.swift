@@ -54,7 +54,8 @@ struct SSEParserTests {
         let seen = try parse(Self.sample)
         #expect(
             seen.events == [
-                event("", id: "s.1"), event("{\"jsonrpc\":\"2.0\",\n \"é\":\"\u{2028}\"}", id: "s.2"), event("x\ny"), event("z", type: "ping"),
+                event("", id: "s.1"), event("{\"jsonrpc\":\"2.0\",\n \"é\":\"\u{2028}\"}", id: "s.2"), event("x\ny"),
+                event("z", type: "ping"),
             ])
         #expect(seen.lastEventID == nil)
         #expect(seen.retry == 250)

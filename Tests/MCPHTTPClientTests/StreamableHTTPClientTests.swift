@@ -103,7 +103,8 @@ struct StreamableHTTPClientTests {
             try await fixture.initialize()
             fixture.send(#"{"jsonrpc":"2.0","id":1,"method":"x"}"#, token: 1)
             let events = try await fixture.recorder.wait(for: 3)
-            #expect(events.dropFirst() == [.message(#"{"jsonrpc":"2.0","method":"n"}"#), .message(#"{"jsonrpc":"2.0","id":1,"result":{}}"#)])
+            #expect(
+                events.dropFirst() == [.message(#"{"jsonrpc":"2.0","method":"n"}"#), .message(#"{"jsonrpc":"2.0","id":1,"result":{}}"#)])
             let resumed = fixture.server.requests.dropFirst(2)
             #expect(resumed.map(\.method) == [.GET, .GET, .GET, .GET])
             #expect(resumed.map { $0.headers["Last-Event-ID"] } == [["s.1"], ["s.2"], ["s.2"], ["s.2"]])

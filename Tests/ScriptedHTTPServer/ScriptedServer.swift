@@ -36,7 +36,8 @@ public final class ScriptedServer: Sendable {
         public func head(_ status: HTTPResponseStatus, _ headers: [(String, String)], length: Int?) {
             var all = HTTPHeaders(headers)
             if let length { all.add(name: "Content-Length", value: "\(length)") }
-            channel.writeAndFlush(HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: status, headers: all)), promise: nil)
+            channel.writeAndFlush(
+                HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: status, headers: all)), promise: nil)
         }
 
         public func write(_ text: String) {

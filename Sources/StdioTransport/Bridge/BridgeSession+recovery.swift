@@ -8,7 +8,9 @@ extension BridgeSession {
 
     mutating func hold(_ item: Held) -> [BridgeAction] {
         guard held.count < limits.maxHeldMessages, heldBytes + item.bytes <= limits.maxHeldBytes else {
-            guard case .request(let request) = item else { return [.log("too many messages wait for the gateway; a notification was dropped")] }
+            guard case .request(let request) = item else {
+                return [.log("too many messages wait for the gateway; a notification was dropped")]
+            }
             return [giveUp(request, "The gateway at \(limits.gateway) is away and too many messages wait for it. Is it running?")]
         }
         held.append(item)
@@ -38,7 +40,8 @@ extension BridgeSession {
             actions.append(
                 giveUp(
                     request,
-                    "The gateway at \(limits.gateway) could not be reached for \(seconds) s. Is it running? Start it with `mcp-gateway serve`."))
+                    "The gateway at \(limits.gateway) could not be reached for \(seconds) s. Is it running? Start it with `mcp-gateway serve`."
+                ))
         }
         guard !actions.isEmpty else { return [] }
         keepHeld { if case .request(let request) = $0 { request.deadline > now } else { true } }
@@ -93,7 +96,8 @@ extension BridgeSession {
         switch phase {
         case .reinitializing:
             guard answer.kind == .response else {
-                return sessionLost("the gateway refused to begin a new session: \(answer.json.slice(answer.error).map { String(buffer: $0) } ?? "")")
+                return sessionLost(
+                    "the gateway refused to begin a new session: \(answer.json.slice(answer.error).map { String(buffer: $0) } ?? "")")
             }
             return restore(answer)
         case .restoring(let missing):

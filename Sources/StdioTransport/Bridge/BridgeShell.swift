@@ -41,7 +41,8 @@ final class BridgeShell: StreamableHTTPClientDelegate {
             maxResends: configuration.maxResends, maxSubscriptions: configuration.maxSubscriptions,
             gateway: configuration.client.displayURL)
         self.state = NIOLoopBoundBox.makeBoxSendingValue(
-            State(session: BridgeSession(limits: limits), framer: LineFramer(maxBytes: configuration.maxMessageBytes)), eventLoop: eventLoop)
+            State(session: BridgeSession(limits: limits), framer: LineFramer(maxBytes: configuration.maxMessageBytes)), eventLoop: eventLoop
+        )
         let client = StreamableHTTPClient(
             configuration: configuration.client, httpClient: httpClient, eventLoop: eventLoop, logger: logger, delegate: self)
         eventLoop.execute { self.state.value.client = client }
@@ -121,7 +122,7 @@ final class BridgeShell: StreamableHTTPClientDelegate {
                 state.value.client?.initialized(revision: revision, openListeningStream: opens)
             case .scheduleRetry(let attempt): scheduleRetry(attempt)
             case .finish: finish()
-            case .log(let text): logger.info("\(text)")
+            case .log(let text): logger.notice("\(text)")
             }
         }
     }

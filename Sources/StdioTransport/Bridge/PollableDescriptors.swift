@@ -71,7 +71,9 @@ struct PollableDescriptors {
                 guard count > 0 else { break }
                 var written = 0
                 while written < count {
-                    let result = buffer.withUnsafeBytes { write(sink, UnsafeRawBufferPointer(rebasing: $0[written..<count]).baseAddress, count - written) }
+                    let result = buffer.withUnsafeBytes {
+                        write(sink, UnsafeRawBufferPointer(rebasing: $0[written..<count]).baseAddress, count - written)
+                    }
                     if result < 0, errno == EINTR { continue }
                     guard result > 0 else { break copying }
                     written += result

@@ -34,7 +34,8 @@ struct ConnectCommand: AsyncParsableCommand {
     func validate() throws {
         guard wait > 0, wait <= 86_400 else { throw ValidationError("--wait must be between 1 and 86400 seconds; it is \(wait).") }
         guard StreamableHTTPClientConfiguration(url: url).isURLValid else {
-            throw ValidationError("'\(url.prefix(8))…' is no http:// or https:// URL. Give the gateway's endpoint, for example http://127.0.0.1:3001/mcp.")
+            throw ValidationError(
+                "'\(url.prefix(8))…' is no http:// or https:// URL. Give the gateway's endpoint, for example http://127.0.0.1:3001/mcp.")
         }
         _ = try ConnectHeaders.parse(header)
     }

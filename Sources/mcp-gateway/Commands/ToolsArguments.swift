@@ -70,7 +70,9 @@ struct ToolsArguments {
         } catch {
             throw ToolsError.badArguments("--arguments is no JSON: \(error)")
         }
-        guard json.isObject(json.root) else { throw ToolsError.badArguments("--arguments must be a JSON object, like {\"key\": \"value\"}.") }
+        guard json.isObject(json.root) else {
+            throw ToolsError.badArguments("--arguments must be a JSON object, like {\"key\": \"value\"}.")
+        }
         var found: [(String, ByteBuffer)] = []
         json.forEachMember(of: json.root) { key, value in
             var quoted = ByteBuffer(string: "\"")
@@ -95,9 +97,12 @@ struct ToolsArguments {
             array.writeString("]")
             return array
         }
-        guard values.count == 1 else { throw ToolsError.badArguments("the argument \"\(key)\" is given \(values.count) times, but is no array.") }
+        guard values.count == 1 else {
+            throw ToolsError.badArguments("the argument \"\(key)\" is given \(values.count) times, but is no array.")
+        }
         if let choices = property?.choices, !choices.isEmpty, types.isEmpty || types == ["string"], !choices.contains(values[0]) {
-            throw ToolsError.badArguments("the argument \"\(key)\" must be one of: \(choices.joined(separator: ", ")); it is \"\(values[0])\".")
+            throw ToolsError.badArguments(
+                "the argument \"\(key)\" must be one of: \(choices.joined(separator: ", ")); it is \"\(values[0])\".")
         }
         return try value(values[0], types: types, key: key)
     }

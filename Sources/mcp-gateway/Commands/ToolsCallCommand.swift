@@ -28,7 +28,9 @@ struct ToolsCallCommand: AsyncParsableCommand {
     var timeout = 60
 
     func validate() throws {
-        guard (1...86_400).contains(timeout) else { throw ValidationError("--timeout must be between 1 and 86400 seconds; it is \(timeout).") }
+        guard (1...86_400).contains(timeout) else {
+            throw ValidationError("--timeout must be between 1 and 86400 seconds; it is \(timeout).")
+        }
     }
 
     func run() async throws {

@@ -21,7 +21,9 @@ enum ToolsError: Error, CustomStringConvertible {
         case .timedOut(let method, let seconds): "\(method) was not answered within \(seconds) s. Give it more time with --timeout."
         case .unknownTool(let name, let nearest):
             "there is no tool \"\(name)\"."
-                + (nearest.isEmpty ? " `mcp-gateway tools list` shows them all." : " Did you mean \(nearest.map { "\"\($0)\"" }.joined(separator: " or "))?")
+                + (nearest.isEmpty
+                    ? " `mcp-gateway tools list` shows them all."
+                    : " Did you mean \(nearest.map { "\"\($0)\"" }.joined(separator: " or "))?")
         case .badArguments(let reason): reason
         }
     }

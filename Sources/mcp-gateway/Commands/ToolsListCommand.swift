@@ -14,7 +14,9 @@ struct ToolsListCommand: AsyncParsableCommand {
     var timeout = 60
 
     func validate() throws {
-        guard (1...86_400).contains(timeout) else { throw ValidationError("--timeout must be between 1 and 86400 seconds; it is \(timeout).") }
+        guard (1...86_400).contains(timeout) else {
+            throw ValidationError("--timeout must be between 1 and 86400 seconds; it is \(timeout).")
+        }
     }
 
     func run() async throws {

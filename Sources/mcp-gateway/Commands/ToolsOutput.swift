@@ -39,7 +39,8 @@ enum ToolsOutput {
             return style.dim("[link: \(ToolsStyle.clean(name)) ") + ToolsStyle.clean(uri) + style.dim("]")
         case "resource":
             let resource = json.member("resource", of: item)
-            let head = style.dim("[resource: \(ToolsStyle.clean(json.string(json.member("uri", of: resource)) ?? "")), \(mediaType(json, resource))]")
+            let head = style.dim(
+                "[resource: \(ToolsStyle.clean(json.string(json.member("uri", of: resource)) ?? "")), \(mediaType(json, resource))]")
             if let text = json.string(json.member("text", of: resource)) { return head + "\n" + ToolsStyle.clean(text) }
             return head + " " + style.dim(size(json, json.member("blob", of: resource)))
         default: return json.slice(item).map { ToolsPrettyJSON.render($0) } ?? ""

@@ -11,10 +11,17 @@ struct BridgeSessionTests {
         var bridge = TestBridge()
         bridge.handshake()
         #expect(bridge.client(#"{"jsonrpc":"2.0", "id":"x","method":"tools/call","params":{"a":1.50}}"#).count == 1)
-        #expect(bridge.gateway(#"{"jsonrpc":"2.0","method":"notifications/progress"}"#) == [.write(#"{"jsonrpc":"2.0","method":"notifications/progress"}"#)])
-        #expect(bridge.gateway(#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#) == [.write(#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#)])
+        #expect(
+            bridge.gateway(#"{"jsonrpc":"2.0","method":"notifications/progress"}"#) == [
+                .write(#"{"jsonrpc":"2.0","method":"notifications/progress"}"#)
+            ])
+        #expect(
+            bridge.gateway(#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#) == [
+                .write(#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#)
+            ])
         #expect(bridge.client(#"{"jsonrpc":"2.0","id":7,"result":{}}"#) == [.send(#"{"jsonrpc":"2.0","id":7,"result":{}}"#, token: nil)])
-        #expect(bridge.gateway("{\"jsonrpc\":\"2.0\",\n\"id\":\"x\",\"result\":{}}") == [.write(#"{"jsonrpc":"2.0", "id":"x","result":{}}"#)])
+        #expect(
+            bridge.gateway("{\"jsonrpc\":\"2.0\",\n\"id\":\"x\",\"result\":{}}") == [.write(#"{"jsonrpc":"2.0", "id":"x","result":{}}"#)])
         #expect(bridge.session.outstanding.isEmpty)
     }
 
@@ -71,10 +78,16 @@ struct BridgeSessionTests {
         #expect(restoring[1] == .send(TestBridge.initialized, token: nil))
         #expect(restoring[2] == .initialized(revision: "2025-06-18", openListeningStream: true))
         let replays = restoring.filter { if case .send(_, _?) = $0 { true } else { false } }
-        #expect(replays.map { $0.text.contains("info") || $0.text.contains(#""uri":"c""#) || $0.text.contains(#""uri":"a""#) } == [true, true, true])
+        #expect(
+            replays.map { $0.text.contains("info") || $0.text.contains(#""uri":"c""#) || $0.text.contains(#""uri":"a""#) } == [
+                true, true, true,
+            ])
 
         #expect(bridge.gateway(#"{"jsonrpc":"2.0","id":"\#(replays[0].id)","result":{}}"#) == [])
-        #expect(bridge.gateway(#"{"jsonrpc":"2.0","id":"\#(replays[1].id)","error":{"code":-1,"message":"x"}}"#).allSatisfy { !$0.isSend && !$0.isWrite })
+        #expect(
+            bridge.gateway(#"{"jsonrpc":"2.0","id":"\#(replays[1].id)","error":{"code":-1,"message":"x"}}"#).allSatisfy {
+                !$0.isSend && !$0.isWrite
+            })
         let released = bridge.gateway(#"{"jsonrpc":"2.0","id":"\#(replays[2].id)","result":{}}"#)
         #expect(released.filter(\.isSend).map { $0.text.contains(#""id":1"#) || $0.text.contains(#""id":3"#) } == [true, true])
         #expect(bridge.session.phase == .open)
@@ -157,7 +170,8 @@ struct BridgeSessionTests {
         #expect(bridge.client(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#) == [])
         #expect(bridge.session.held.isEmpty)
         _ = bridge.map { $0.retry(now: .uptimeNanoseconds(0)) }
-        #expect(bridge.client(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}"#).filter(\.isSend).count == 1)
+        #expect(
+            bridge.client(#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}"#).filter(\.isSend).count == 1)
     }
 
     @Test("messages that wait are bounded in number and bytes")
