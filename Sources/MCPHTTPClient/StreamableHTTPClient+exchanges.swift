@@ -19,8 +19,14 @@ extension StreamableHTTPClient {
         let body = running.message.map { HTTPClient.Body.byteBuffer($0) }
         running.message = nil
         let attempt = running.attempt
-        // The listening stream may wait for its first event before it shows its head.
-        if running.exchange.purpose != .listening, let timeout = configuration.responseTimeout {
+        let timeout: TimeAmount? =
+            switch running.exchange.purpose {
+            case .request: configuration.responseTimeout
+            case .oneWay: configuration.acceptTimeout
+            // A server may hold back the head until the first event.
+            case .listening: nil
+            }
+        if let timeout {
             running.timer = eventLoop.scheduleTask(in: timeout) { self.responseTimedOut(exchange: key, attempt: attempt, timeout) }
         }
         state.value.running[key] = running

@@ -11,6 +11,8 @@ public struct StreamableHTTPClientConfiguration: Sendable {
     public var connectTimeout = TimeAmount.seconds(10)
     /// How long a response head may take; nil: no bound. A server that answers with JSON sends its head only with the result.
     public var responseTimeout: TimeAmount? = .seconds(300)
+    /// How long the server may take to accept a notification or a response (202). The next notification waits for it.
+    public var acceptTimeout = TimeAmount.seconds(30)
     /// The bound for one message of the server, in bytes.
     public var maxMessageBytes = 16 * 1024 * 1024
     /// The bound for requests that wait for their responses, and for notifications and responses under way, each.

@@ -88,6 +88,7 @@ struct ToolsArguments {
 
     private static func value(_ values: [String], _ property: ToolsSchema.Property?, key: String) throws -> ByteBuffer {
         let types = property?.types ?? []
+        if values == ["null"], types.contains("null") { return ByteBuffer(string: "null") }
         if types.contains("array"), values.count > 1 || (!types.contains("string") && !isJSON(values[0], startingWith: "[")) {
             var array = ByteBuffer(string: "[")
             for (index, text) in values.enumerated() {
