@@ -214,6 +214,7 @@ async def test_concurrent_calls_keep_their_progress_and_results_apart(url: str, 
 async def test_a_cancelled_call_is_cancelled_in_the_server(url: str, upstream: str) -> None:
     marker = f"cancelled-{upstream}"
     async with sdk_client(url) as client:
+        await client.call_tool("count")
         # The SDK sends notifications/cancelled when its scope is cancelled.
         with anyio.move_on_after(1):
             await client.call_tool("slow", {"seconds": 60, "marker": marker})
@@ -225,6 +226,7 @@ async def test_a_cancelled_call_is_cancelled_in_the_server(url: str, upstream: s
 @every_upstream
 async def test_a_slow_call_does_not_hold_up_others(url: str, upstream: str) -> None:
     async with sdk_client(url) as client:
+        await client.call_tool("count")
         async with anyio.create_task_group() as group:
             group.start_soon(client.call_tool, "slow", {"seconds": 2})
             await anyio.sleep(0.1)

@@ -49,8 +49,14 @@ def SERVERS(request: pytest.FixtureRequest) -> dict[str, Any]:
     repository = request.getfixturevalue("repository")
     return {
         "time": {"command": str(SCRIPTS / "mcp-server-time"), "args": ["--local-timezone", "UTC"]},
-        "git": {"command": str(SCRIPTS / "mcp-server-git"), "args": ["--repository", str(repository)], "isolation": "session"},
-        "fetch": {"command": "mcp-server-fetch", "args": ["--ignore-robots-txt", "--allow-private-ips"]},
+        # By its bare name, as users write it: found on the PATH of the gateway.
+        "git": {"command": "mcp-server-git", "args": ["--repository", str(repository)], "isolation": "session"},
+        "fetch": {
+            "command": str(SCRIPTS / "mcp-server-fetch"),
+            "args": ["--ignore-robots-txt", "--allow-private-ips"],
+            # Where it finds Node.js it runs `npm install` at its first page; the tests ask nothing of the network.
+            "env": {"PATH": str(SCRIPTS)},
+        },
     }
 
 
