@@ -57,7 +57,7 @@ class CommandLine:
 
     @staticmethod
     def import_file(source: Path, config: Path) -> list[str]:
-        return [str(BINARY), "import", str(source), "--config", str(config)]
+        return [str(BINARY), "import", str(source), "--output", str(config)]
 
 
 def free_port() -> int:
