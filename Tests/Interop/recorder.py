@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from conformance import LEGACY_REVISIONS, Conversation
 
@@ -196,6 +198,12 @@ class Recorder:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
+    def sent_to(self, session: str | None, method: str) -> list[dict[str, Any]]:
+        """The messages with this method that the gateway sent to a session, on whatever stream."""
+        assert session is not None
+        messages = self.conversation(session).sent_by_gateway
+        return [message for message in messages if isinstance(message, dict) and message.get("method") == method]
+
     # The proxy.
 
     def _run(self, started: threading.Event) -> None:
@@ -348,7 +356,7 @@ class _Connection:
     @staticmethod
     def _is_mcp(record: Record) -> bool:
         path = record.request.path.partition("?")[0]
-        return path == "/mcp" or (path.startswith("/servers/") and path.endswith("/mcp"))
+        return path == "/mcp" or re.fullmatch(r"/servers/[^/]+/mcp", path) is not None
 
     def _find_conversation(self, record: Record) -> Conversation:
         """The session's conversation; a request without one gets its own."""

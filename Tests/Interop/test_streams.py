@@ -36,6 +36,12 @@ def answers_of(events: list[Event]) -> list[dict[str, Any]]:
     return [e.message for e in events if e.data and "method" not in e.message]
 
 
+async def say(session: RawSession, number: int) -> None:
+    """Has the session's own server send a notification that belongs to no request."""
+    params = {"level": "info", "data": number}
+    await session.call("own__notify", {"method": "notifications/message", "params": params, "after": True})
+
+
 async def resume(session: RawSession, last_id: str | None) -> list[Event]:
     """Resumes a stream and reads it to its end."""
     async with session.get_stream(last_id) as stream:
@@ -193,22 +199,21 @@ async def test_an_unknown_event_id_is_refused(gateway: Gateway) -> None:
 
 async def test_a_get_stream_is_resumed_with_what_came_while_it_was_away(gateway: Gateway) -> None:
     async with await started(gateway) as session:
-        await session.request("resources/subscribe", {"uri": "raw://counter"})
         first: str | None = None
         async with session.get_stream() as stream:
-            await session.call("raw__notify", {"method": "notifications/x/n", "params": {"n": 0}})
+            await say(session, 0)
             async for event in stream:
                 if event.data:
                     first = event.id
                     break
         for number in range(1, 6):
-            await session.call("raw__notify", {"method": "notifications/x/n", "params": {"n": number}})
+            await say(session, number)
         got: list[int] = []
         with anyio.fail_after(10):
             async with session.get_stream(first) as stream:
                 async for message in stream.messages():
-                    if message["method"] == "notifications/x/n":
-                        got.append(message["params"]["n"])
+                    if message["method"] == "notifications/message":
+                        got.append(message["params"]["data"])
                     if len(got) == 5:
                         break
         assert got == [1, 2, 3, 4, 5]
@@ -230,8 +235,8 @@ async def test_each_message_goes_to_one_of_several_get_streams(gateway: Gateway)
                 if opened == 3:
                     ready.set()
                 async for message in stream.messages():
-                    if message["method"] == "notifications/x/n":
-                        got.append((name, message["params"]["n"]))
+                    if message["method"] == "notifications/message":
+                        got.append((name, message["params"]["data"]))
 
         async with anyio.create_task_group() as group:
             for name in range(3):
@@ -239,7 +244,7 @@ async def test_each_message_goes_to_one_of_several_get_streams(gateway: Gateway)
             with anyio.fail_after(10):
                 await ready.wait()
             for number in range(10):
-                await session.call("own__notify", {"method": "notifications/x/n", "params": {"n": number}})
+                await say(session, number)
             with anyio.fail_after(10):
                 while len(got) < 10:
                     await anyio.sleep(0.02)

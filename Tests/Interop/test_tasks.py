@@ -15,7 +15,7 @@ async def test_a_call_runs_as_a_task_and_its_result_is_fetched(gateway: Gateway,
     async with RawSession(gateway.server_url(server)) as session:
         initialized = await session.initialize()
         assert "call" in initialized["capabilities"]["tasks"]["requests"]["tools"]
-        async with session.get_stream() as stream:
+        async with session.get_stream():
             created = await session.call("long-job", {"seconds": 0.3}, task={"ttl": 60_000})
             task = created["task"]
             assert task["status"] == "working" and task["ttl"] == 60_000
@@ -27,10 +27,9 @@ async def test_a_call_runs_as_a_task_and_its_result_is_fetched(gateway: Gateway,
             assert result["_meta"]["io.modelcontextprotocol/related-task"]["taskId"] == task["taskId"]
             assert (await session.request("tasks/get", {"taskId": task["taskId"]}))["status"] == "completed"
             with anyio.fail_after(10):
-                async for message in stream.messages():
-                    if message["method"] == "notifications/tasks/status" and message["params"]["taskId"] == task["taskId"]:
-                        assert message["params"]["status"] == "completed"
-                        break
+                while not (sent := gateway.recorder.sent_to(session.session_id, "notifications/tasks/status")):
+                    await anyio.sleep(0.02)
+            assert [(one["params"]["taskId"], one["params"]["status"]) for one in sent] == [(task["taskId"], "completed")]
 
 
 @pytest.mark.parametrize("server", ["own", "shared"])

@@ -145,8 +145,14 @@ def call(message: dict[str, Any], line: str) -> None:
         event.wait(30)
         say(identifier, "answered", {"answer": box[0] if box else None})
     elif name == "notify":
-        send({"method": arguments["method"], "params": arguments.get("params", {})})
-        say(identifier, "notified")
+        notification = {"method": arguments["method"], "params": arguments.get("params", {})}
+        if arguments.get("after"):
+            # After the answer, and in the same breath: a notification that belongs to no request.
+            answered = {"id": identifier, "result": {"content": [{"type": "text", "text": "notified"}]}}
+            write(b"".join(json.dumps({"jsonrpc": "2.0", **one}).encode() + b"\n" for one in (answered, notification)))
+        else:
+            send(notification)
+            say(identifier, "notified")
     elif name == "touch":
         touched += 1
         if "raw://counter" in subscriptions:
