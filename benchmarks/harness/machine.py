@@ -1,6 +1,7 @@
 """Facts about the machine and the software that a figure means nothing without."""
 
 import importlib.metadata
+import mmap
 import os
 import platform
 import statistics
@@ -39,6 +40,12 @@ def sync_microseconds(directory: Path) -> float:
     return statistics.median(times)
 
 
+def is_debug_build(binary: Path) -> bool:
+    """Whether a Swift executable was compiled without optimisation: only such code links the library that is looked for."""
+    with open(binary, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(b"libswiftSwiftOnoneSupport") >= 0
+
+
 def package_versions(environment: Path, names: tuple[str, ...]) -> dict[str, str]:
     folders = [str(folder) for folder in environment.glob("lib/python*/site-packages")]
     found = {each.metadata["Name"].lower(): each.version for each in importlib.metadata.distributions(path=folders)}
@@ -57,6 +64,7 @@ def facts(repository: Path, work: Path, gateway: Path | None, nginx: str | None)
         "sync_us": sync_microseconds(work),
         "commit": first_line(["git", "describe", "--always", "--dirty"], repository),
         "gateway": first_line([str(gateway), "--version"]) if gateway else None,
+        "debug_build": is_debug_build(gateway) if gateway else None,
         "nginx": first_line([nginx, "-v"]) if nginx else None,
         "packages": package_versions(repository / "benchmarks" / ".venv", ("mcp-proxy", "fastmcp", "mcp", "uvicorn")),
     }

@@ -55,7 +55,7 @@ def memory_table(run: dict) -> str:
 
 
 def verdicts_table(run: dict) -> str:
-    words = {True: "pass", False: "MISS", None: "not measured"}
+    words = {True: "pass", False: "MISS", None: "debug build" if run["machine"]["debug_build"] else "not measured"}
     body = []
     for verdict in run["verdicts"]:
         figure = verdict["figure"]
@@ -72,6 +72,8 @@ def machine_lines(run: dict) -> str:
         f"commit {machine['commit']}; {machine['gateway'] or 'no gateway'}; {machine['nginx'] or 'no NGINX'}; "
         + ", ".join(f"{name} {version}" for name, version in machine["packages"].items()),
     ]
+    if machine["debug_build"]:
+        lines.append("THE GATEWAY IS A DEBUG BUILD, many times slower than a release build: nothing is judged. Give --binary a release build.")
     if machine["load_average_before"] > 0.5:
         lines.append(f"The machine was busy before the run (load average {machine['load_average_before']:.2f}): run again when it is quiet.")
     return "\n".join(lines)

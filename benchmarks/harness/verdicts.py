@@ -36,7 +36,7 @@ TARGETS = (
 
 
 def judge(run: dict) -> list[dict]:
-    """One entry for each target; `met` is None when the run has no figure for it."""
+    """One entry for each target; `met` is None when the run has no figure for it, or one of a debug build."""
     verdicts = []
     for target in TARGETS:
         try:
@@ -44,6 +44,8 @@ def judge(run: dict) -> list[dict]:
             met = figure >= target.limit if target.at_least else figure <= target.limit
         except (KeyError, ZeroDivisionError):
             figure = met = None
+        if run["machine"]["debug_build"]:
+            met = None
         verdicts.append({
             "target": target.text, "bound": ("≥ " if target.at_least else "≤ ") + f"{target.limit:g} {target.unit}",
             "figure": figure, "unit": target.unit, "met": met})
