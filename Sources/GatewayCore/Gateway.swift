@@ -106,6 +106,16 @@ public final class Gateway: Sendable {
         timer.cancel()
     }
 
+    /// Answers what is still open with an error: the time to drain is over.
+    public func abandonExchanges() {
+        let error = RPCError(
+            code: .internalError,
+            message: "the gateway is shutting down and this request took longer than it may wait (gateway.drainTimeout); send it again")
+        for session in registry.all {
+            for exchange in session.state.withLockedValue({ Array($0.exchanges.values) }) { exchange.fail(error) }
+        }
+    }
+
     private func resumeIdleWaiters() {
         let waiters = state.withLockedValue { state in
             defer { state.idleWaiters.removeAll() }

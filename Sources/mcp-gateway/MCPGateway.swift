@@ -11,6 +11,9 @@ struct MCPGateway: AsyncParsableCommand {
             Shell completions: mcp-gateway --generate-completion-script bash|zsh|fish
             """,
         version: GatewayVersion.current,
-        subcommands: [ServeCommand.self, StdioCommand.self, ImportCommand.self, HealthCommand.self, DoctorCommand.self],
+        subcommands: [
+            ServeCommand.self, StdioCommand.self, ConnectCommand.self, ToolsCommand.self, ImportCommand.self, HealthCommand.self,
+            DoctorCommand.self,
+        ],
         defaultSubcommand: ServeCommand.self)
 }

@@ -341,7 +341,7 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
                     stream: stream, startsAfter: id.sequence, connection: connection, eventLoop: context.eventLoop,
                     context: connection.server)
                 connection.state = .streaming(writer)
-                writer.begin(revision: session.revision)
+                writer.begin(revision: session.revision, isResumed: true)
                 stream.attach(writer, after: id.sequence)
                 if stream.kind == .listening { session.listeningStreamAttached() }
             }

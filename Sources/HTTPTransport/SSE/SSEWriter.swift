@@ -27,10 +27,12 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
     }
 
     /// Writes the response head and, where the revision has it, the priming event. On the loop.
-    func begin(revision: Revision) {
+    ///
+    /// - Parameter isResumed: the client has an id to resume from already.
+    func begin(revision: Revision, isResumed: Bool = false) {
         guard isOpen, let connection else { return }
         var buffer = ByteBuffer()
-        if revision.hasPrimingEvents {
+        if revision.hasPrimingEvents, !isResumed {
             SSEEncoder.writePriming(id: EventID(stream: stream.id, sequence: startsAfter), retry: context.settings.retry, to: &buffer)
         } else {
             // Something for proxies to pass on at once.

@@ -9,6 +9,9 @@ public import ServiceLifecycle
 /// The gateway's HTTP server. On graceful shutdown it takes no more connections, lets open exchanges finish within the drain time and
 /// tells listening clients to reconnect.
 public final class MCPHTTPServer: Service {
+    /// How long clients have to take the last answers.
+    private static let farewell = TimeAmount.seconds(1)
+
     private let context: MCPServerContext
     private let settings: HTTPTransportSettings
     private let eventLoopGroup: any EventLoopGroup
@@ -46,15 +49,28 @@ public final class MCPHTTPServer: Service {
             onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? 0) },
             eventLoopGroupProvider: .shared(eventLoopGroup), logger: quiet)
         let limit = settings.drainTimeout
-        let timer = NIOLockedValueBox<Scheduled<Void>?>(nil)
+        let timers = NIOLockedValueBox<[Scheduled<Void>]>([])
         let loop = eventLoopGroup.next()
+        let logger = logger
         try await withGracefulShutdownHandler {
             try await application.run()
         } onGracefulShutdown: {
+            logger.info(
+                "draining: no new connections, open requests may finish",
+                metadata: [
+                    "openRequests": "\(context.gateway.openExchangeCount)", "connections": "\(context.connectionCount)",
+                    "seconds": "\(Double(limit.nanoseconds) / 1e9)",
+                ])
             context.askListenersToReconnect()
-            let scheduled = loop.scheduleTask(in: limit) { context.closeAll() }
-            timer.withLockedValue { $0 = scheduled }
+            // First what is open gets its answer, then whoever does not take it is cut off.
+            let abandon = loop.scheduleTask(in: limit) {
+                let open = context.gateway.openExchangeCount
+                logger.warning("drain time is over; open requests are answered with an error", metadata: ["openRequests": "\(open)"])
+                context.gateway.abandonExchanges()
+            }
+            let close = loop.scheduleTask(in: limit + Self.farewell) { context.closeAll() }
+            timers.withLockedValue { $0 = [abandon, close] }
         }
-        timer.withLockedValue { $0 }?.cancel()
+        for timer in timers.withLockedValue({ $0 }) { timer.cancel() }
     }
 }

@@ -4,6 +4,7 @@ import GatewayConfiguration
 import GatewayCore
 import HTTPTransport
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import ServiceLifecycle
 import Telemetry
@@ -106,11 +107,15 @@ private struct DrainingServer: Service {
     let limit: TimeAmount
 
     func run() async throws {
+        let deadline = NIOLockedValueBox(NIODeadline.distantFuture)
         try await withGracefulShutdownHandler {
             try await server.run()
             // Exchanges whose clients left go on; what they bring is in the log when the client comes back.
-            await gateway.drain(within: limit)
+            let left = deadline.withLockedValue { $0 } - .now()
+            if left > .zero { await gateway.drain(within: min(left, limit)) }
+            gateway.abandonExchanges()
         } onGracefulShutdown: {
+            deadline.withLockedValue { $0 = .now() + limit }
             gateway.beginDraining()
         }
     }
