@@ -37,7 +37,7 @@ let package = Package(
         .executableTarget(
             name: "mcp-gateway",
             dependencies: [
-                "EmbeddedStore", "EnvironmentTools", "GatewayConfiguration", "GatewayCore", "HTTPTransport",
+                "CStartupPages", "EmbeddedStore", "EnvironmentTools", "GatewayConfiguration", "GatewayCore", "HTTPTransport",
                 "MCPHTTPClient", "MCPProtocol", "StdioTransport", "Telemetry", "Upstreams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -94,6 +94,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(name: "CProcessGuard"),
+        .target(name: "CStartupPages"),
         .target(
             name: "EnvironmentTools",
             dependencies: [

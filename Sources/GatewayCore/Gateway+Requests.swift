@@ -238,8 +238,7 @@ extension Gateway {
     /// A method the gateway does not know: to the upstream its params point at, or to the first that knows it.
     private func passThrough(_ exchange: Exchange) {
         let candidates = hosts(of: exchange.session)
-        if case .host(let host, _, let splices) = route(name: exchange.request.routing.name, of: exchange), exchange.session.server == nil
-        {
+        if case .host(let host, _, let splices) = route(name: exchange.request.routing.name, of: exchange), exchange.session.server == nil {
             return forward(exchange, to: host, splices: splices)
         }
         if let task = exchange.request.json.string(exchange.request.routing.taskID), let owner = exchange.session.upstream(ofTask: task),

@@ -102,7 +102,8 @@ enum ConfigurationKeys {
     private static let limits: [ConfigurationKey] = [
         .size(
             "limits.maxBodyBytes", 1024...(1 << 30), \.limits.maxBodyBytes,
-            "Bytes of one request body, and of one message of an upstream. A larger body gets 413; a child that writes a longer line is stopped and its calls fail."),
+            "Bytes of one request body, and of one message of an upstream. A larger body gets 413; a child that writes a longer line is stopped and its calls fail."
+        ),
         .size("limits.maxHeaderBytes", 4096...(1 << 20), \.limits.maxHeaderBytes, "Bytes of the headers of one request. More gets 431."),
         .integer(
             "limits.maxInFlightPerUpstream", 1...1_000_000, \.limits.maxInFlightPerUpstream,

@@ -29,7 +29,8 @@ enum ServerKeys {
         ),
         key(
             "timeout", .duration(.milliseconds(100)...Duration.seconds(86_400)), DurationText.format(defaults.timeout),
-            "How long the server may be silent about a call. Then the call is cancelled and the client gets an error. Progress starts the time anew; it stands still while the client is asked for something."),
+            "How long the server may be silent about a call. Then the call is cancelled and the client gets an error. Progress starts the time anew; it stands still while the client is asked for something."
+        ),
         key(
             "handshakeTimeout", .duration(.milliseconds(100)...Duration.seconds(3600)), DurationText.format(defaults.handshakeTimeout),
             "How long start and `initialize` may take. Then the process is stopped and tried again with backoff."),

@@ -182,7 +182,7 @@ public final class Session: Sendable {
         var bytes = ByteBuffer()
         bytes.write(response.bytes, splicing: [Splice(response.id, .bytes(input.upstreamID))])
         if response.hasLineBreaks { bytes.replaceLineBreaks() }
-        input.peer.respond(bytes)
+        input.peer.respond(bytes, to: input.upstreamID)
         return true
     }
 

@@ -93,29 +93,34 @@ public final class EventStream: Sendable {
         subscriber?.deliver(event, of: self, isLast: isLast)
     }
 
-    /// Ends the stream without an event.
+    /// Ends the stream without an event. The subscriber hears of it after what was appended before.
     func end() {
-        let subscriber = state.withLockedValue { state -> (any StreamSubscriber)? in
-            guard !state.hasEnded else { return nil }
+        state.withLockedValue { state in
+            guard !state.hasEnded else { return }
             state.hasEnded = true
             log.end(id, of: session)
-            let subscriber = state.subscriber
-            state.subscriber = nil
-            return subscriber
         }
-        subscriber?.streamEnded(self)
+        log.read(id, of: session, after: .max, limit: 1) { _ in
+            let subscriber = self.state.withLockedValue { state in
+                defer { state.subscriber = nil }
+                return state.subscriber
+            }
+            subscriber?.streamEnded(self)
+        }
     }
 
     /// Gives the stream to `subscriber`, from the event after `after` on. An earlier subscriber is detached.
     public func attach(_ subscriber: any StreamSubscriber, after: UInt64) {
-        let (previous, generation) = state.withLockedValue { state in
+        let (previous, generation, after) = state.withLockedValue { state in
+            // A position beyond the newest event would hide the events up to it.
+            let after = min(after, state.nextSequence - 1)
             let previous = state.subscriber
             state.subscriber = subscriber
             state.isLive = false
             state.generation += 1
             // A stream that is new has nothing to replay.
-            if state.nextSequence == 1, after == 0 { state.isLive = true }
-            return (previous, state.isLive ? nil : state.generation)
+            if state.nextSequence == 1, !state.hasEnded { state.isLive = true }
+            return (previous, state.isLive ? nil : state.generation, after)
         }
         if let previous, previous !== subscriber { previous.streamDetached(self) }
         if let generation { replay(after: after, generation: generation) }

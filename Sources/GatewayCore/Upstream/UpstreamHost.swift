@@ -213,11 +213,11 @@ extension UpstreamHost: UpstreamPeerOwner {
             let error = RPCError(
                 code: .methodNotFound,
                 message: "the gateway shares this server between clients; set \"isolation\": \"session\" to let it ask its client")
-            peer.respond(error.response(id: id))
+            peer.respond(error.response(id: id), to: id)
             return
         }
         guard let bytes = session.openInput(request, from: peer) else {
-            peer.respond(RPCError(code: .internalError, message: "too many requests wait for the client").response(id: id))
+            peer.respond(RPCError(code: .internalError, message: "too many requests wait for the client").response(id: id), to: id)
             return
         }
         if let exchange = peer.newestExchange(), exchange.emit(.inputRequired(bytes)) { return }

@@ -97,19 +97,21 @@ extension UpstreamPeer {
         let wasReady = core.readySince
         core.readySince = nil
         core.handshakeCall = nil
-        core.openInputs = 0
+        core.openInputs.removeAll()
         core.info = nil
         core.lastFailure = reason
-        if mayReconnectAtOnce {
-            core.phase = .idle
-            if core.wantsToRun || !core.calls.isEmpty { connect(core) }
-            return
-        }
         // What was sent may have been acted on: it is not sent again. What waits can still be answered by the next start.
         let waiting = Set(core.waiting)
         failCalls(
             core, RPCError(code: .connectionClosed, message: "upstream \"\(name)\" stopped before it answered: \(reason)"),
             where: { !waiting.contains($0) })
+        if mayReconnectAtOnce {
+            core.phase = .idle
+            let willRestart = core.wantsToRun || !core.calls.isEmpty
+            core.owner?.peerWentDown(self, reason: reason, willRestart: willRestart)
+            if willRestart { connect(core) }
+            return
+        }
         let now = NIODeadline.now()
         var random = SystemRandomNumberGenerator()
         switch core.backoff.next(at: now, uptime: wasReady.map { now - $0 }, using: &random) {
@@ -163,7 +165,7 @@ extension UpstreamPeer {
             core.phase = .stopped
             failCalls(core, stoppedError, where: { _ in true })
             finishStop(core)
-        case .connecting, .ready:
+        case .connecting, .ready, .pausing:
             core.phase = .stopping
             failCalls(core, stoppedError, where: { _ in true })
             // A link that is still being made is closed, and reported, by the completion of `connect`.
@@ -195,15 +197,12 @@ extension UpstreamPeer: UpstreamLinkDelegate {
         case .stopping:
             core.phase = .stopped
             finishStop(core)
-        case .ready where reason.isOrderly:
-            // Stopped for being idle; requests that came meanwhile start it again.
+        case .pausing:
+            // Stopped for being idle; a request that came meanwhile starts it again.
             core.phase = .idle
             core.readySince = nil
             core.info = nil
-            core.owner?.peerWentDown(self, reason: reason.description, willRestart: !core.calls.isEmpty)
-            failCalls(
-                core, RPCError(code: .connectionClosed, message: "upstream \"\(name)\" was stopped: \(reason)"),
-                where: { [waiting = Set(core.waiting)] in !waiting.contains($0) })
+            core.owner?.peerWentDown(self, reason: reason.description, willRestart: !core.waiting.isEmpty)
             if !core.waiting.isEmpty { connectIfNeeded(core) }
         case .connecting, .ready:
             wentDown(core, reason: reason.description, mayReconnectAtOnce: reason.mayReconnectAtOnce)

@@ -91,7 +91,7 @@ extension UpstreamPeer {
         core.deadlineTask = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(500), delay: .milliseconds(500)) { task in
             let core = self.core.value
             let now = NIODeadline.now()
-            if core.openInputs > 0, now - core.lastInput < self.settings.clientInputTimeout { return }
+            if !core.openInputs.isEmpty, now - core.lastInput < self.settings.clientInputTimeout { return }
             for (call, entry) in core.calls where entry.deadline <= now {
                 let wasWaiting = core.waiting.firstIndex(of: call).map { core.waiting.remove(at: $0) } != nil
                 _ = self.take(call, core)
@@ -149,6 +149,7 @@ extension UpstreamPeer {
                 entry.handler.upstreamProgressed(message)
                 return
             }
+            if message.methodName == .cancelled, let id = message.json.slice(message.routing.requestID) { core.openInputs.remove(id) }
             core.owner?.peer(self, receivedNotification: message)
         case .request:
             if message.methodName == .ping, let id = message.idBytes {
@@ -156,7 +157,7 @@ extension UpstreamPeer {
                 return
             }
             // The server waits for its client: what was asked of it is not silent meanwhile.
-            core.openInputs += 1
+            if let id = message.idBytes { core.openInputs.insert(id) }
             core.lastInput = .now()
             core.owner?.peer(self, receivedRequest: message)
         }

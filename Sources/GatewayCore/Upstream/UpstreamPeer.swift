@@ -106,10 +106,10 @@ public final class UpstreamPeer: Sendable {
         }
     }
 
-    /// Answers a request of the server's; the answer carries the server's own id.
-    public func respond(_ response: ByteBuffer) {
+    /// Answers the request of the server's with that raw id; the answer carries the same id.
+    public func respond(_ response: ByteBuffer, to id: ByteBuffer) {
         onLoop { core in
-            core.openInputs = max(0, core.openInputs - 1)
+            core.openInputs.remove(id)
             guard case .ready = core.phase, let link = core.link else { return }
             // The time the client took is not held against the server.
             for (call, entry) in core.calls { core.calls[call]?.deadline = .now() + entry.timeout }
@@ -144,6 +144,7 @@ public final class UpstreamPeer: Sendable {
             let core = self.core.value
             guard case .ready = core.phase, core.calls.isEmpty, NIODeadline.now() - core.lastUsed >= idle else { return false }
             core.wantsToRun = false
+            core.phase = .pausing
             core.link?.close()
             return true
         }
@@ -158,6 +159,8 @@ final class UpstreamPeerCore {
         /// A link is being made, or the handshake is under way.
         case connecting(attempt: UInt64)
         case ready
+        /// The server was not used and is being stopped; requests wait and start it again.
+        case pausing
         /// After a crash, before the next attempt.
         case waiting
         /// Too many crashes: requests fail until the time is over.
@@ -189,8 +192,8 @@ final class UpstreamPeerCore {
     var backoff: RestartBackoff
     var deadlineTask: RepeatedTask?
     var stopPromises: [EventLoopPromise<Void>] = []
-    /// Requests of the server to its client that are not answered yet.
-    var openInputs = 0
+    /// Raw ids of requests of the server to its client that are not answered yet.
+    var openInputs: Set<ByteBuffer> = []
     var lastInput = NIODeadline.now()
     var lastFailure = "it was never started"
     weak var owner: (any UpstreamPeerOwner)?

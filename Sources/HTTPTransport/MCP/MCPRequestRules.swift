@@ -15,11 +15,15 @@ struct MCPRequestRules: Sendable {
     let allowedHosts: Set<String>
     let isLoopback: Bool
     let enableSSE: Bool
+    /// The address that the server is bound to, as it stands in `Host`.
+    let ownHost: String
 
     init(_ settings: HTTPTransportSettings) {
         allowedOrigins = Set(settings.allowedOrigins.map { $0.lowercased() })
         allowedHosts = Set(settings.allowedHosts.map { $0.lowercased() })
         isLoopback = settings.isLoopback
+        let name = settings.host.lowercased()
+        ownHost = name.contains(":") ? "[\(name)]" : name
         enableSSE = settings.enableSSE
     }
 
@@ -73,15 +77,18 @@ struct MCPRequestRules: Sendable {
         guard let host = host?.lowercased() else { return }
         if !allowedHosts.isEmpty {
             if allowedHosts.contains(host) || allowedHosts.contains(Self.withoutPort(host)) { return }
-        } else if !isLoopback || Self.isLocal(host) {
+        } else if !isLoopback || Self.isLocal(host) || Self.withoutPort(host) == ownHost {
             return
         }
         throw refuse(.forbidden, "Host \"\(host.prefix(128))\" is not allowed (gateway.allowedHosts)")
     }
 
+    /// The host without `:port`. What is no port is left in place, so that it matches nothing.
     static func withoutPort(_ host: String) -> String {
-        if host.hasPrefix("["), let end = host.firstIndex(of: "]") { return String(host[...end]) }
-        return host.firstIndex(of: ":").map { String(host[..<$0]) } ?? host
+        let afterAddress = host.hasPrefix("[") ? host.firstIndex(of: "]").map { host.index(after: $0) } : host.firstIndex(of: ":")
+        guard let end = afterAddress, end < host.endIndex, host[end] == ":" else { return host }
+        let port = host[host.index(after: end)...]
+        return !port.isEmpty && port.utf8.allSatisfy { $0 &- 0x30 < 10 } ? String(host[..<end]) : host
     }
 
     static func isLocal(_ host: String) -> Bool {
@@ -100,19 +107,23 @@ struct MCPRequestRules: Sendable {
     func accepts(_ accept: String?) -> (json: Bool, events: Bool) {
         guard let accept else { return (false, false) }
         if accept == "application/json, text/event-stream" { return (true, true) }
-        var json = false
-        var events = false
+        // The most specific range decides (RFC 9110, 12.5.1): a range of 0 takes a type out, whatever wider range lets it in.
+        var accepted = Set<String>()
+        var refused = Set<String>()
         for range in accept.lowercased().split(separator: ",") {
             let parts = range.split(separator: ";").map(\.trimmingSpaces)
-            if parts.dropFirst().contains(where: { $0 == "q=0" || $0 == "q=0.0" || $0 == "q=0.00" || $0 == "q=0.000" }) { continue }
-            switch parts.first {
-            case "application/json", "application/*": json = true
-            case "text/event-stream", "text/*": events = true
-            case "*/*": (json, events) = (true, true)
-            default: break
-            }
+            guard let type = parts.first else { continue }
+            let isRefused = parts.dropFirst().contains { $0 == "q=0" || $0 == "q=0.0" || $0 == "q=0.00" || $0 == "q=0.000" }
+            if isRefused { refused.insert(type) } else { accepted.insert(type) }
         }
-        return (json, events)
+        func takes(_ type: String, _ family: String) -> Bool {
+            for range in [type, family, "*/*"] {
+                if refused.contains(range) { return false }
+                if accepted.contains(range) { return true }
+            }
+            return false
+        }
+        return (takes("application/json", "application/*"), takes("text/event-stream", "text/*"))
     }
 }
 

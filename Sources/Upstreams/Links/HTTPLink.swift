@@ -35,7 +35,6 @@ public struct HTTPLinkFactory: UpstreamLinkFactory {
 final class HTTPLink: UpstreamLink, StreamableHTTPClientDelegate {
     private struct State {
         var client: StreamableHTTPClient?
-        var open: Set<UInt64> = []
         var isClosed = false
     }
 
@@ -56,7 +55,6 @@ final class HTTPLink: UpstreamLink, StreamableHTTPClientDelegate {
 
     func send(_ message: ByteBuffer, call: UInt64?) -> Bool {
         guard !state.value.isClosed, let client = state.value.client else { return false }
-        if let call { state.value.open.insert(call) }
         client.send(message, token: call)
         return true
     }
@@ -80,7 +78,7 @@ final class HTTPLink: UpstreamLink, StreamableHTTPClientDelegate {
     }
 
     func client(_ client: StreamableHTTPClient, requestFailed token: UInt64, _ error: StreamableHTTPError) {
-        guard !state.value.isClosed, state.value.open.remove(token) != nil else { return }
+        guard !state.value.isClosed else { return }
         if error == .sessionEnded {
             delegate.link(self, failed: token, with: .sessionEnded)
         } else {

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import CStartupPages
 import EmbeddedStore
 import EnvironmentTools
 import Foundation
@@ -56,6 +57,8 @@ final class GatewayRuntime: Sendable {
     func start() {
         gateway.start()
         gateway.setUpstreams(upstreams.definitions(configuration.servers))
+        // Starting takes far more code than serving does.
+        eventLoopGroup.next().scheduleTask(in: .seconds(1)) { startup_pages_release() }
     }
 
     /// Ends everything, upstreams first, the store last.
