@@ -1,0 +1,72 @@
+import HTTPTransport
+import NIOCore
+import Testing
+
+@Suite("Listening streams")
+struct ListeningTests {
+    private static let notification = #"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":"#
+
+    /// A log message that belongs to no call; sent to sessions that asked for a level.
+    private func log(_ text: String) -> String { Self.notification + "\"\(text)\"}}" }
+
+    private func setLevel(_ session: String, _ server: TestServer) async throws {
+        let body = #"{"jsonrpc":"2.0","id":"level","method":"logging/setLevel","params":{"level":"debug"}}"#
+        #expect(try await server.response(to: Request.post(body, session: session)).status == 200)
+    }
+
+    @Test("what a server says by itself comes on the newest stream, once")
+    func newest() async throws {
+        try await TestServer.run { server in
+            let session = try await server.session()
+            try await setLevel(session, server)
+            let (older, _) = try await server.listen(session: session)
+            let (newer, _) = try await server.listen(session: session)
+            server.upstream.say(log("one"))
+            #expect(try await newer.event().data?.contains("one") == true)
+            await newer.close()
+            // The server notices the closed connection before the next message or after; either way the message is on one of both streams.
+            let (third, _) = try await server.listen(session: session)
+            server.upstream.say(log("two"))
+            #expect(try await third.event().data?.contains("two") == true)
+            let (fourth, _) = try await server.listen(session: session, after: nil)
+            await fourth.close()
+            #expect(older.received.value.bytes.isEmpty)
+        }
+    }
+
+    @Test("a silent stream carries comments, a busy one none too many")
+    func keepAlive() async throws {
+        try await TestServer.run({ $0.keepAlive = .milliseconds(50) }) { server in
+            let session = try await server.session()
+            let (listener, _) = try await server.listen(session: session)
+            for _ in 0..<3 {
+                let event = try await listener.event()
+                #expect(event.comment == "keep-alive")
+                #expect(event.data == nil && event.id == nil)
+            }
+            let caller = try await server.connect()
+            try await caller.send(Request.post(Request.call("up__hold"), session: session))
+            _ = try await caller.head()
+            _ = try await caller.event()
+            #expect(try await caller.event().comment == "keep-alive")
+            server.upstream.release()
+            #expect(try await caller.messages().count == 1)
+        }
+    }
+
+    @Test("messages while nobody listens wait for the next stream")
+    func waiting() async throws {
+        try await TestServer.run { server in
+            let session = try await server.session()
+            try await setLevel(session, server)
+            let (listener, first) = try await server.listen(session: session)
+            await listener.close()
+            // The stream's position is the client's: it names the event that it has seen last.
+            let (again, _) = try await server.listen(session: session, after: first.id)
+            server.upstream.say(log("kept"))
+            let event = try await again.event()
+            #expect(event.data?.contains("kept") == true)
+            #expect(event.sequence == 1)
+        }
+    }
+}
