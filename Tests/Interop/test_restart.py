@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -316,8 +317,8 @@ async def test_drain_refuses_new_sessions_lets_calls_end_and_tells_streams_to_re
     gateway.assert_no_orphans()
 
 
-async def test_drain_is_bounded(start_gateway: Start) -> None:
-    gateway = start_gateway(BOTH)
+async def test_drain_is_bounded_and_what_it_cut_off_is_answered_after_the_restart(start_gateway: Start) -> None:
+    gateway = start_gateway(BOTH, {"drainTimeout": "3s"})
     async with await started(gateway) as session:
         call = ResilientCall(session, session.message("tools/call", {"name": "own__wait", "arguments": {"seconds": 300}}))
         async with anyio.create_task_group() as group:
@@ -325,9 +326,13 @@ async def test_drain_is_bounded(start_gateway: Start) -> None:
             with anyio.fail_after(10):
                 while not call.events:
                     await anyio.sleep(0.01)
-            assert await anyio.to_thread.run_sync(gateway.terminate, 60) == 0
+            begin = time.monotonic()
+            assert await anyio.to_thread.run_sync(gateway.terminate, 40) == 0
+            took = time.monotonic() - begin
             gateway.assert_no_orphans()
-            group.cancel_scope.cancel()
+            await anyio.to_thread.run_sync(gateway.start)
+        assert "error" in call.answers[0] and call.answers[0]["id"] == call.message["id"]
+        assert took < 5.5, f"a drain of 3 s took {took:.1f} s"
 
 
 async def test_kill_leaves_no_orphan_not_even_a_stubborn_one_or_a_grandchild(start_gateway: Start) -> None:
