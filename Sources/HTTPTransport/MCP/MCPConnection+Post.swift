@@ -1,0 +1,133 @@
+import GatewayCore
+import MCPProtocol
+import NIOCore
+import NIOHTTP1
+
+/// POST: messages of the client.
+extension MCPConnection {
+    func post(_ head: MCPRequestHead, revision: Revision?) {
+        do throws(MessageError) {
+            let payload: Message.Payload
+            // One message is the rule; only an array takes the way through the batch parser.
+            let message = body
+            body = ByteBuffer()
+            payload = try Message.parsePayload(message, maxDepth: server.settings.maxNestingDepth)
+            if case .single(let message) = payload, message.kind == .request, message.methodName == .initialize {
+                return initialize(message, head: head)
+            }
+            withSession(head) { connection, session in connection.dispatch(payload, session: session, revision: revision) }
+        } catch {
+            refuse(MCPRefusal(status: .badRequest, error: error.rpcError), closing: false, id: error.id)
+        }
+    }
+
+    func initialize(_ message: Message, head: MCPRequestHead) {
+        let number = requestNumber
+        let handle = handle
+        server.gateway.createSession(message, server: head.endpoint.server) { result in
+            handle.onLoop { connection in
+                guard connection.requestNumber == number else { return }
+                switch result {
+                case .success(let (session, response)):
+                    connection.respond(.ok, body: response, headers: [("mcp-session-id", session.id.description)])
+                case .failure(.invalid(let error)):
+                    connection.respond(.badRequest, body: error.response(id: message.idBytes))
+                case .failure(.unavailable(let error)):
+                    connection.respond(.serviceUnavailable, body: error.response(id: message.idBytes), headers: [("retry-after", "1")])
+                }
+            }
+        }
+    }
+
+    /// Finds the session that the request names; answers itself when there is none.
+    func withSession(_ head: MCPRequestHead, _ body: @escaping @Sendable (MCPConnection, Session) -> Void) {
+        guard let text = head.sessionID else {
+            return refuse(
+                MCPRefusal(
+                    status: .badRequest,
+                    error: RPCError(code: .invalidRequest, message: "Mcp-Session-Id is missing; send initialize first")), closing: false)
+        }
+        guard let id = SessionID(text) else { return refuse(noSession, closing: false) }
+        let number = requestNumber
+        let handle = handle
+        server.gateway.session(id) { result in
+            handle.onLoop { connection in
+                guard connection.requestNumber == number else { return }
+                switch result {
+                case .success(let session?) where session.server == head.endpoint.server: body(connection, session)
+                case .success: connection.refuse(connection.noSession, closing: false)
+                case .failure(let error):
+                    connection.refuse(
+                        MCPRefusal(
+                            status: .serviceUnavailable, error: RPCError(code: .internalError, message: error.description),
+                            headers: [("retry-after", "1")]), closing: false)
+                }
+            }
+        }
+    }
+
+    var tooManyRequests: MCPRefusal {
+        let limit = server.gateway.settings.maxConcurrentPerSession
+        return MCPRefusal(
+            status: .tooManyRequests,
+            error: RPCError(
+                code: .internalError, message: "the session has \(limit) requests in progress (limits.maxConcurrentPerSession); try again"),
+            headers: [("retry-after", "1")])
+    }
+
+    var noSession: MCPRefusal {
+        MCPRefusal(
+            status: .notFound,
+            error: RPCError(code: .connectionClosed, message: "Session not found; it has ended or expired. Send initialize for a new one."))
+    }
+
+    func dispatch(_ payload: Message.Payload, session: Session, revision: Revision?) {
+        guard let context else { return }
+        switch payload {
+        case .single(let message):
+            guard message.kind == .request else {
+                server.gateway.accept(message, in: session)
+                return respond(.accepted, body: nil)
+            }
+            guard !session.isBusy else { return refuse(tooManyRequests, closing: false, id: message.idBytes) }
+            let responder = PostResponder(
+                session: session, requestIDs: [message.idBytes ?? ByteBuffer()], isBatch: false, connection: self,
+                eventLoop: context.eventLoop, context: server)
+            self.responder = responder
+            server.gateway.handle(message, in: session, sink: responder)
+            responder.startWaiting()
+        case .batch(let elements):
+            dispatchBatch(elements, session: session, revision: revision, eventLoop: context.eventLoop)
+        }
+    }
+
+    /// JSON-RPC batches (2025-03-26, basic/transports, "Sending Messages to the Server").
+    func dispatchBatch(
+        _ elements: [Result<Message, MessageError>], session: Session, revision: Revision?, eventLoop: any EventLoop
+    ) {
+        func refuseBatch(_ reason: String, id: ByteBuffer? = nil) {
+            refuse(MCPRefusal(status: .badRequest, error: RPCError(code: .invalidRequest, message: reason)), closing: false, id: id)
+        }
+        guard (revision ?? session.revision).hasBatches, session.revision.hasBatches else {
+            return refuseBatch("JSON-RPC batches are not part of revision \(session.revision.rawValue)")
+        }
+        guard !elements.isEmpty else { return refuseBatch("an empty batch is no request") }
+        var messages: [Message] = []
+        for element in elements {
+            switch element {
+            case .success(let message): messages.append(message)
+            case .failure(let error): return refuseBatch(error.description, id: error.id)
+            }
+        }
+        guard !messages.contains(where: { $0.methodName == .initialize }) else { return refuseBatch("initialize must not be in a batch") }
+        let requests = messages.filter { $0.kind == .request }
+        for message in messages where message.kind != .request { server.gateway.accept(message, in: session) }
+        guard !requests.isEmpty else { return respond(.accepted, body: nil) }
+        let responder = PostResponder(
+            session: session, requestIDs: requests.compactMap(\.idBytes), isBatch: true, connection: self, eventLoop: eventLoop,
+            context: server)
+        self.responder = responder
+        for request in requests { server.gateway.handle(request, in: session, sink: responder) }
+        responder.startWaiting()
+    }
+}

@@ -1,0 +1,92 @@
+import GatewayCore
+import MCPProtocol
+import NIOCore
+import NIOHTTP1
+
+/// What goes out: JSON, refusals, streams.
+extension MCPConnection {
+    /// The JSON answer of a POST.
+    func respond(json: ByteBuffer, responder: PostResponder) {
+        guard self.responder === responder else { return }
+        self.responder = nil
+        respond(.ok, body: json)
+    }
+
+    func refuse(_ refusal: MCPRefusal, closing: Bool, id: ByteBuffer? = nil) {
+        if closing { isKeepAlive = false }
+        respond(refusal.status, body: refusal.error.response(id: id), headers: refusal.headers)
+        if closing { state = .closing }
+    }
+
+    func respond(_ status: HTTPResponseStatus, body: ByteBuffer?, headers extra: [(String, String)] = []) {
+        guard let context else { return }
+        var headers = HTTPHeaders()
+        headers.reserveCapacity(4 + extra.count)
+        if let body {
+            headers.add(name: "content-type", value: "application/json")
+            headers.add(name: "content-length", value: String(body.readableBytes))
+        } else if status != .noContent {
+            headers.add(name: "content-length", value: "0")
+        }
+        for (name, value) in extra { headers.add(name: name, value: value) }
+        if !isKeepAlive { headers.add(name: "connection", value: "close") }
+        state = .idle
+        waitingBytes = 0
+        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))), promise: nil)
+        if let body { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
+        finishResponse(context)
+    }
+
+    func finishResponse(_ context: ChannelHandlerContext) {
+        if isKeepAlive {
+            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        } else {
+            let channel = context.channel
+            context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+        }
+    }
+
+    /// A POST's answer became a stream.
+    func attached(_ writer: SSEWriter) {
+        guard case .answering = state else { return }
+        responder = nil
+        state = .streaming(writer)
+    }
+
+    func beginStream(first: ByteBuffer) {
+        guard let context else { return }
+        waitingBytes = 0
+        var headers = HTTPHeaders()
+        headers.add(name: "content-type", value: "text/event-stream")
+        headers.add(name: "cache-control", value: "no-cache, no-transform")
+        headers.add(name: "x-accel-buffering", value: "no")
+        if !isKeepAlive { headers.add(name: "connection", value: "close") }
+        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: headers))), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(first))), promise: nil)
+    }
+
+    /// Writes to the stream; false when more than `limit` bytes wait for the reader.
+    func writeStream(_ bytes: ByteBuffer, limit: Int) -> Bool {
+        guard let context else { return false }
+        if context.channel.isWritable {
+            context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
+            return true
+        }
+        let count = bytes.readableBytes
+        guard waitingBytes + count <= limit else { return false }
+        waitingBytes += count
+        let handle = handle
+        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(bytes)))).whenComplete { _ in
+            handle.onLoop { $0.waitingBytes = max(0, $0.waitingBytes - count) }
+        }
+        return true
+    }
+
+    /// Ends the stream's response; abruptly closes the connection, so that the client knows that there was more to come.
+    func endStream(abruptly: Bool) {
+        guard let context, case .streaming = state else { return }
+        state = .idle
+        waitingBytes = 0
+        if abruptly { context.close(promise: nil) } else { finishResponse(context) }
+    }
+}

@@ -1,0 +1,87 @@
+import GatewayCore
+import MCPProtocol
+import NIOCore
+import NIOHTTP1
+
+/// GET opens or resumes a stream, DELETE ends the session.
+extension MCPConnection {
+    func listen(_ head: MCPRequestHead) {
+        withSession(head) { connection, session in
+            guard let text = head.lastEventID else { return connection.openListeningStream(of: session) }
+            guard let id = EventID(text) else {
+                return connection.refuse(
+                    MCPRefusal(
+                        status: .badRequest,
+                        error: RPCError(code: .invalidRequest, message: "Last-Event-ID \"\(text.prefix(64))\" is not of this gateway")),
+                    closing: false)
+            }
+            connection.resume(id, session: session)
+        }
+    }
+
+    func openListeningStream(of session: Session) {
+        let number = requestNumber
+        let handle = handle
+        let opened: @Sendable (Result<Void, StoreError>) -> Void = { _ in
+            handle.onNextTick { connection in
+                guard connection.requestNumber == number, case .streaming(let writer) = connection.state else { return }
+                writer.begin(revision: session.revision)
+                writer.stream.attach(writer, after: writer.startsAfter)
+                session.listeningStreamAttached()
+            }
+        }
+        guard let context, let (stream, after) = session.openListeningStream(opened: opened) else {
+            return refuse(
+                MCPRefusal(
+                    status: .tooManyRequests,
+                    error: RPCError(
+                        code: .invalidRequest, message: "the session has too many open streams (limits.maxListeningStreamsPerSession)")),
+                closing: false)
+        }
+        let writer = SSEWriter(stream: stream, startsAfter: after, connection: self, eventLoop: context.eventLoop, context: server)
+        state = .streaming(writer)
+    }
+
+    /// Goes on with a stream after the event that the client saw last (basic/transports, "Resumability and Redelivery").
+    func resume(_ id: EventID, session: Session) {
+        let number = requestNumber
+        let handle = handle
+        session.findStream(id.stream) { result in
+            handle.onLoop { connection in
+                guard connection.requestNumber == number, let context = connection.context else { return }
+                guard case .success(let stream?) = result else {
+                    return connection.refuse(
+                        MCPRefusal(
+                            status: .notFound,
+                            error: RPCError(code: .invalidRequest, message: "The stream of Last-Event-ID is unknown or too old to resume")),
+                        closing: false)
+                }
+                let writer = SSEWriter(
+                    stream: stream, startsAfter: id.sequence, connection: connection, eventLoop: context.eventLoop,
+                    context: connection.server)
+                connection.state = .streaming(writer)
+                writer.begin(revision: session.revision, isResumed: true)
+                stream.attach(writer, after: id.sequence)
+                if stream.kind == .listening { session.listeningStreamAttached() }
+            }
+        }
+    }
+
+    func delete(_ head: MCPRequestHead) {
+        withSession(head) { connection, session in
+            let number = connection.requestNumber
+            let handle = connection.handle
+            connection.server.gateway.endSession(session) { result in
+                handle.onLoop { connection in
+                    guard connection.requestNumber == number else { return }
+                    switch result {
+                    case .success: connection.respond(.noContent, body: nil)
+                    case .failure(let error):
+                        connection.respond(
+                            .serviceUnavailable, body: RPCError(code: .internalError, message: error.description).response(id: nil))
+                    }
+                }
+            }
+        }
+    }
+}
