@@ -45,7 +45,7 @@ class CommandLine:
 
     @staticmethod
     def tools_call(url: str, name: str, arguments: str, *more: str) -> list[str]:
-        return [str(BINARY), "tools", "call", name, arguments, "--url", url, *more]
+        return [str(BINARY), "tools", "call", name, "--arguments", arguments, "--url", url, *more]
 
     @staticmethod
     def health(url: str) -> list[str]:

@@ -37,6 +37,8 @@ def test_tools_call_is_readable_and_json(gateway: Gateway) -> None:
     assert as_json.returncode == 0, as_json.stderr
     assert json.loads(as_json.stdout)["structuredContent"] == json.loads(arguments)
     assert "12345678901234567890" in as_json.stdout
+    pairs = run([str(BINARY), "tools", "call", "raw__echo", "text=hé", "--url", gateway.url, "--json"])
+    assert pairs.returncode == 0 and json.loads(pairs.stdout)["structuredContent"] == {"text": "hé"}, pairs.stderr
     readable = run(CommandLine.tools_call(gateway.url, "raw__wait", "{}"))
     assert readable.returncode == 0 and "waited" in readable.stdout
 
