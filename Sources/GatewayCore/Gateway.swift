@@ -205,10 +205,12 @@ public final class Gateway: Sendable {
         hosts.map { ($0.name, $0.info != nil && $0.failure == nil, $0.failure) }
     }
 
-    /// Runs `body` when every upstream of the session's scope has been tried, at the latest after the start-up wait.
+    /// Runs `body` when every upstream of the session's scope has been tried, at the latest when their start-up wait is over.
     func whenSettled(server: String?, _ body: @escaping @Sendable () -> Void) {
         let unsettled = hosts.filter { (server == nil || $0.name == server) && !$0.isSettled }
-        guard !unsettled.isEmpty else { return body() }
+        // The wait counts from when the upstream was configured, so that one that never comes delays clients of the first moments only.
+        let deadline = unsettled.map { $0.createdAt + settings.startupWait }.max() ?? .now()
+        guard deadline > .now() else { return body() }
         let once = NIOLockedValueBox<(@Sendable () -> Void)?>(body)
         let remaining = NIOLockedValueBox(unsettled.count)
         let fire: @Sendable () -> Void = {
@@ -217,7 +219,7 @@ public final class Gateway: Sendable {
                 return body
             }?()
         }
-        let timer = eventLoopGroup.next().scheduleTask(in: settings.startupWait) { fire() }
+        let timer = eventLoopGroup.next().scheduleTask(deadline: deadline) { fire() }
         for host in unsettled {
             host.whenSettled {
                 let isLast = remaining.withLockedValue { count in

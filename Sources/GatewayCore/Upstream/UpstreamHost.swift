@@ -10,6 +10,9 @@ final class UpstreamHost: Sendable {
     private let logger: Logger
     private let state = NIOLockedValueBox(State())
 
+    /// When it was configured: clients wait for a start only so long after that.
+    let createdAt = NIODeadline.now()
+
     private struct State {
         /// The shared conversation; with `session` isolation the one that the catalogue is read from.
         var main: UpstreamPeer?

@@ -100,10 +100,15 @@ extension UpstreamPeer {
         core.openInputs.removeAll()
         core.info = nil
         core.lastFailure = reason
-        // What was sent may have been acted on: it is not sent again. What waits can still be answered by the next start.
-        let waiting = Set(core.waiting)
+        // What was sent may have been acted on: it is not sent again. What waits can still be answered by the next start, unless it was
+        // the start that failed: then the reason is known and there is nothing to wait for.
+        let waiting = wasReady == nil && !mayReconnectAtOnce ? [] : Set(core.waiting)
         failCalls(
-            core, RPCError(code: .connectionClosed, message: "upstream \"\(name)\" stopped before it answered: \(reason)"),
+            core,
+            RPCError(
+                code: .connectionClosed,
+                message: wasReady == nil
+                    ? "upstream \"\(name)\" could not be started: \(reason)" : "upstream \"\(name)\" stopped before it answered: \(reason)"),
             where: { !waiting.contains($0) })
         if mayReconnectAtOnce {
             core.phase = .idle

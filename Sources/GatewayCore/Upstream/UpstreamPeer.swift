@@ -195,7 +195,7 @@ final class UpstreamPeerCore {
     /// Raw ids of requests of the server to its client that are not answered yet.
     var openInputs: Set<ByteBuffer> = []
     var lastInput = NIODeadline.now()
-    var lastFailure = "it was never started"
+    var lastFailure = "it has not finished starting"
     weak var owner: (any UpstreamPeerOwner)?
 
     init(backoff: RestartBackoff, owner: any UpstreamPeerOwner) {

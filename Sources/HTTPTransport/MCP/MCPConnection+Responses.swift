@@ -14,8 +14,18 @@ extension MCPConnection {
 
     func refuse(_ refusal: MCPRefusal, closing: Bool, id: ByteBuffer? = nil) {
         if closing { isKeepAlive = false }
+        isLingering = closing
         respond(refusal.status, body: refusal.error.response(id: id), headers: refusal.headers)
         if closing { state = .closing }
+    }
+
+    /// Closes so that a client that is still sending can read the answer: a close with unread bytes would reset the connection and take
+    /// the answer with it. What still comes is dropped, for a bounded time.
+    private func lingeringClose(_ context: ChannelHandlerContext) {
+        let channel = context.channel
+        context.close(mode: .output, promise: nil)
+        let timer = context.eventLoop.scheduleTask(in: Self.lingerTime) { channel.close(promise: nil) }
+        channel.closeFuture.whenComplete { _ in timer.cancel() }
     }
 
     func respond(_ status: HTTPResponseStatus, body: ByteBuffer?, headers extra: [(String, String)] = []) {
@@ -42,6 +52,10 @@ extension MCPConnection {
             context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         } else {
             let channel = context.channel
+            if isLingering {
+                context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+                return lingeringClose(context)
+            }
             context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
         }
     }

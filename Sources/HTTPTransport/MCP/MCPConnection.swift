@@ -32,6 +32,10 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
     var state = State.idle
     var body = ByteBuffer()
     var isKeepAlive = true
+    /// The connection is closed only when the client has stopped sending.
+    var isLingering = false
+    /// How long a client may go on sending what was refused.
+    static let lingerTime = TimeAmount.seconds(5)
     var responder: PostResponder?
     var context: ChannelHandlerContext?
     /// Bytes of a stream that wait for a slow reader.
@@ -60,6 +64,19 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
         if case .streaming(let writer) = state { writer.stop() }
         state = .closing
         requestNumber += 1
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
+        switch state {
+        case .answering:
+            // Half closed or closed, that cannot be told apart: the answer is still written.
+            isKeepAlive = false
+        case .passing: break
+        case .idle where hasFallback: break
+        case .idle, .reading, .refusing, .streaming, .closing: context.close(promise: nil)
+        }
+        if hasFallback { context.fireUserInboundEventTriggered(event) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

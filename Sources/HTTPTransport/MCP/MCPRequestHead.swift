@@ -15,9 +15,8 @@ enum MCPEndpoint: Equatable {
             self = .all
             return
         }
-        guard path.hasPrefix("/servers/"), path.hasSuffix("/mcp") else { return nil }
+        guard path.hasPrefix("/servers/"), path.hasSuffix("/mcp"), path.utf8.count >= "/servers//mcp".utf8.count else { return nil }
         let name = path.dropFirst("/servers/".count).dropLast("/mcp".count)
-        guard !name.isEmpty, !name.contains("/") else { return nil }
         self = .server(String(name))
     }
 
