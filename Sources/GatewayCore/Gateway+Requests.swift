@@ -180,7 +180,12 @@ extension Gateway {
             // Remembered before the server is asked, so that an update that comes with the answer finds its way.
             session.state.withLockedValue { $0.subscriptions[uri] = host.name }
             self.sessions.setAttribute(attribute, of: session.id, to: ByteBuffer(string: host.name), completion: nil)
-            self.forward(exchange, to: host)
+            let observed = exchange.observed(onFailure: {
+                session.state.withLockedValue { _ = $0.subscriptions.removeValue(forKey: uri) }
+                self.sessions.setAttribute(attribute, of: session.id, to: nil, completion: nil)
+            })
+            session.replace(exchange, with: observed)
+            self.forward(observed, to: host)
         }
     }
 

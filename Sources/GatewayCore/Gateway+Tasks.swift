@@ -7,12 +7,12 @@ extension Gateway {
     /// The exchange of a call that asks for a task: the task that the answer names is the session's.
     func rememberingTask(_ exchange: Exchange, host: UpstreamHost) -> Exchange {
         let session = exchange.session
-        let replacement = exchange.transforming { response in
+        let replacement = exchange.observed(transform: { response in
             let json = response.json
             let task = json.member("task", of: response.result)
             if let id = json.string(json.member("taskId", of: task)) { session.rememberTask(id, upstream: host.name) }
             return nil
-        }
+        })
         session.replace(exchange, with: replacement)
         return replacement
     }

@@ -15,6 +15,8 @@ public final class Exchange: Sendable {
     let progressToken: JSONSpan
     /// Called with the upstream's result before the client sees it; what it returns is what the client sees.
     let transform: (@Sendable (Message) -> ByteBuffer?)?
+    /// Called when it ends without a result of the upstream's.
+    let onFailure: (@Sendable () -> Void)?
     private let state: NIOLockedValueBox<State>
 
     private struct State {
@@ -25,8 +27,9 @@ public final class Exchange: Sendable {
 
     init(
         session: Session, request: Message, method: MCPProtocol.Method, sink: any ExchangeSink,
-        transform: (@Sendable (Message) -> ByteBuffer?)? = nil
+        transform: (@Sendable (Message) -> ByteBuffer?)? = nil, onFailure: (@Sendable () -> Void)? = nil
     ) {
+        self.onFailure = onFailure
         self.session = session
         self.request = request
         self.method = method
@@ -36,9 +39,11 @@ public final class Exchange: Sendable {
         self.state = NIOLockedValueBox(State())
     }
 
-    /// The same request with another transform, before it is started.
-    func transforming(_ transform: @escaping @Sendable (Message) -> ByteBuffer?) -> Exchange {
-        Exchange(session: session, request: request, method: method, sink: sink, transform: transform)
+    /// The same request, before it is started, with somebody who looks at how it ends.
+    func observed(
+        transform: (@Sendable (Message) -> ByteBuffer?)? = nil, onFailure: (@Sendable () -> Void)? = nil
+    ) -> Exchange {
+        Exchange(session: session, request: request, method: method, sink: sink, transform: transform, onFailure: onFailure)
     }
 
     var idBytes: ByteBuffer { request.idBytes ?? ByteBuffer(string: "null") }
@@ -64,6 +69,7 @@ public final class Exchange: Sendable {
     /// Ends with an error.
     func fail(_ error: RPCError) {
         guard end() else { return }
+        onFailure?()
         sink.emit(.error(error.response(id: idBytes)), of: self)
     }
 
@@ -71,6 +77,7 @@ public final class Exchange: Sendable {
     func cancel(reason: ByteBuffer?) {
         let (peer, call) = state.withLockedValue { ($0.peer, $0.call) }
         guard end() else { return }
+        onFailure?()
         if let peer, let call { peer.cancel(call: call, reason: reason) }
         sink.emit(.cancelled(RPCError(code: .requestCancelled, message: "Request cancelled").response(id: idBytes)), of: self)
     }
@@ -94,10 +101,24 @@ extension Exchange: UpstreamCallHandler {
     }
 
     public func upstreamProgressed(_ notification: Message) {
-        guard progressToken.isPresent, let token = request.json.slice(progressToken) else { return }
+        guard let bytes = withOwnToken(notification) else { return }
+        _ = emit(.notification(bytes))
+    }
+
+    /// Progress of a task that the request started: the token stays valid when the request itself was answered (2025-11-25,
+    /// basic/utilities/tasks, "Progress").
+    func taskProgressed(_ notification: Message) {
+        if let bytes = withOwnToken(notification) { session.sendUnsolicited(bytes) }
+    }
+
+    /// Whether progress may come after the answer.
+    var mayBecomeTask: Bool { request.routing.task.isPresent && progressToken.isPresent }
+
+    private func withOwnToken(_ notification: Message) -> ByteBuffer? {
+        guard progressToken.isPresent, let token = request.json.slice(progressToken) else { return nil }
         var bytes = ByteBuffer()
         bytes.write(notification.bytes, splicing: [Splice(notification.param("progressToken"), .bytes(token))])
-        _ = emit(.notification(bytes))
+        return bytes
     }
 
     public func upstreamResponded(_ response: Message) {
@@ -106,6 +127,7 @@ extension Exchange: UpstreamCallHandler {
             sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
             return
         }
+        if response.kind == .errorResponse { onFailure?() }
         var bytes = ByteBuffer()
         bytes.write(response.bytes, splicing: [Splice(response.id, .bytes(idBytes))])
         sink.emit(response.kind == .response ? .result(bytes) : .error(bytes), of: self)

@@ -52,7 +52,7 @@ extension Session {
     /// Whether an update of `uri` concerns a subscription: the same URI, or one below it (server/resources, "Subscriptions").
     func isSubscribed(to uri: String) -> Bool {
         state.withLockedValue { state in
-            state.subscriptions[uri] != nil || state.subscriptions.keys.contains { uri.hasPrefix($0) }
+            state.subscriptions[uri] != nil || state.subscriptions.keys.contains { uri.isBelow($0) }
         }
     }
 
@@ -88,6 +88,14 @@ extension Session {
         for exchange in exchanges { exchange.cancel(reason: .jsonString("session ended")) }
         for stream in streams { stream.end() }
         return peers.map { name, peer in gateway.host(named: name)?.release(peer) ?? peer.stop() }
+    }
+}
+
+extension String {
+    /// Whether the URI names something inside what `parent` names.
+    fileprivate func isBelow(_ parent: String) -> Bool {
+        guard hasPrefix(parent), let next = dropFirst(parent.count).first else { return false }
+        return parent.hasSuffix("/") || next == "/" || next == "?" || next == "#"
     }
 }
 

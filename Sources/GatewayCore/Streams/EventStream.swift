@@ -4,8 +4,10 @@ public import NIOCore
 
 /// Takes the events of a stream: an SSE connection. Called from any thread, one call at a time, in order.
 public protocol StreamSubscriber: AnyObject, Sendable {
-    /// The next event. `isLast` ends the stream.
-    func deliver(_ event: StreamEvent, of stream: EventStream, isLast: Bool)
+    /// The next event. `isLast` ends the stream. Of a replay no more comes until the subscriber is drained, so no bound applies to it.
+    func deliver(_ event: StreamEvent, of stream: EventStream, isLast: Bool, isReplay: Bool)
+    /// Runs `body` when what was delivered is on its way to the client.
+    func whenDrained(_ body: @escaping @Sendable () -> Void)
     /// The stream has ended and everything of it was delivered before.
     func streamEnded(_ stream: EventStream)
     /// Another subscriber took the stream, or it cannot be read; the connection is of no more use.
@@ -19,7 +21,7 @@ public protocol StreamSubscriber: AnyObject, Sendable {
 /// asked for, an append that completes before a replay is in the replay, and one that completes later is not.
 public final class EventStream: Sendable {
     /// How many events a replay reads at once.
-    static let replayBatch = 256
+    static let replayBatch = 32
 
     public let id: StreamID
     public let session: SessionID
@@ -90,7 +92,7 @@ public final class EventStream: Sendable {
             if isLast { state.subscriber = nil }
             return subscriber
         }
-        subscriber?.deliver(event, of: self, isLast: isLast)
+        subscriber?.deliver(event, of: self, isLast: isLast, isReplay: false)
     }
 
     /// Ends the stream without an event. The subscriber hears of it after what was appended before.
@@ -147,7 +149,7 @@ public final class EventStream: Sendable {
             let isComplete = found.events.count < Self.replayBatch
             let endsHere = isComplete && found.record.hasEnded
             for (index, event) in found.events.enumerated() {
-                subscriber.deliver(event, of: self, isLast: endsHere && index == found.events.count - 1)
+                subscriber.deliver(event, of: self, isLast: endsHere && index == found.events.count - 1, isReplay: true)
             }
             let newest = found.events.last?.sequence ?? after
             self.state.withLockedValue { state in
@@ -157,7 +159,7 @@ public final class EventStream: Sendable {
                 if endsHere { state.subscriber = nil }
             }
             if endsHere, found.events.isEmpty { subscriber.streamEnded(self) }
-            if !isComplete { self.replay(after: newest, generation: generation) }
+            if !isComplete { subscriber.whenDrained { self.replay(after: newest, generation: generation) } }
         }
     }
 }

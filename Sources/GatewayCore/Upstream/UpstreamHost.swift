@@ -255,7 +255,9 @@ extension UpstreamPeer {
     }
 
     /// All exchanges in progress. On the event loop.
-    func openExchanges() -> [Exchange] { core.value.calls.values.compactMap { $0.handler as? Exchange } }
+    func openExchanges() -> [Exchange] {
+        core.value.calls.values.compactMap { ($0.handler as? Exchange) ?? ($0.handler as? FallbackCall)?.exchange }
+    }
 
     /// What the server said in the handshake. On the event loop.
     func currentInfo() -> UpstreamInfo? { core.value.info }

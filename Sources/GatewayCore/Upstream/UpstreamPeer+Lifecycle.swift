@@ -98,6 +98,8 @@ extension UpstreamPeer {
         core.readySince = nil
         core.handshakeCall = nil
         core.openInputs.removeAll()
+        core.tasks.removeAll()
+        core.taskOrder.removeAll()
         core.info = nil
         core.lastFailure = reason
         // What was sent may have been acted on: it is not sent again. What waits can still be answered by the next start, unless it was

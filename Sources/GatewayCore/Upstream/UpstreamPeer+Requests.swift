@@ -111,6 +111,15 @@ extension UpstreamPeer {
         }
     }
 
+    /// Tasks whose progress can still be told, at most; the oldest are forgotten first.
+    private static let maximumTasks = 1000
+
+    private func rememberTask(_ exchange: Exchange, call: UInt64, core: UpstreamPeerCore) {
+        core.tasks[call] = exchange
+        core.taskOrder.append(call)
+        if core.taskOrder.count > Self.maximumTasks, let oldest = core.taskOrder.popFirst() { core.tasks.removeValue(forKey: oldest) }
+    }
+
     // MARK: From the link
 
     public func link(_ link: any UpstreamLink, received bytes: ByteBuffer) {
@@ -139,11 +148,15 @@ extension UpstreamPeer {
                 completeHandshake(core, with: message)
             } else if let entry = take(call, core) {
                 core.lastUsed = entry.deadline - entry.timeout
+                if let exchange = entry.handler as? Exchange, exchange.mayBecomeTask { rememberTask(exchange, call: call, core: core) }
                 entry.handler.upstreamResponded(message)
             }
         case .notification:
             if message.methodName == .progress, let call = message.json.unsigned(message.param("progressToken")) {
-                guard var entry = core.calls[call] else { return }
+                guard var entry = core.calls[call] else {
+                    core.tasks[call]?.taskProgressed(message)
+                    return
+                }
                 entry.deadline = .now() + entry.timeout
                 core.calls[call] = entry
                 entry.handler.upstreamProgressed(message)

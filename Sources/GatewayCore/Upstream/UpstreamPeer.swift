@@ -182,6 +182,9 @@ final class UpstreamPeerCore {
     var link: (any UpstreamLink)?
     var calls: [UInt64: Call] = [:]
     var waiting = Deque<UInt64>()
+    /// Exchanges that were answered with a task and may still make progress, by call; oldest first in `taskOrder`.
+    var tasks: [UInt64: Exchange] = [:]
+    var taskOrder = Deque<UInt64>()
     var nextCall: UInt64 = 1
     var attempt: UInt64 = 0
     var handshakeCall: UInt64?

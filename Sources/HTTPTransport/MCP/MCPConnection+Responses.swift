@@ -42,7 +42,7 @@ extension MCPConnection {
         if !isKeepAlive { headers.add(name: "connection", value: "close") }
         state = .idle
         waitingBytes = 0
-        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))), promise: nil)
+        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: version, status: status, headers: headers))), promise: nil)
         if let body { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
         finishResponse(context)
     }
@@ -70,12 +70,14 @@ extension MCPConnection {
     func beginStream(first: ByteBuffer) {
         guard let context else { return }
         waitingBytes = 0
+        // Without chunks the end of the connection is the end of the stream.
+        if version.minor == 0 { isKeepAlive = false }
         var headers = HTTPHeaders()
         headers.add(name: "content-type", value: "text/event-stream")
         headers.add(name: "cache-control", value: "no-cache, no-transform")
         headers.add(name: "x-accel-buffering", value: "no")
         if !isKeepAlive { headers.add(name: "connection", value: "close") }
-        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: headers))), promise: nil)
+        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: version, status: .ok, headers: headers))), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(first))), promise: nil)
     }
 
@@ -87,13 +89,23 @@ extension MCPConnection {
             return true
         }
         let count = bytes.readableBytes
-        guard waitingBytes + count <= limit else { return false }
+        guard limit == .max || waitingBytes + count <= limit else { return false }
         waitingBytes += count
         let handle = handle
         context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(bytes)))).whenComplete { _ in
-            handle.onLoop { $0.waitingBytes = max(0, $0.waitingBytes - count) }
+            handle.onLoop { connection in
+                connection.waitingBytes = max(0, connection.waitingBytes - count)
+                guard connection.waitingBytes == 0, let drained = connection.drained else { return }
+                connection.drained = nil
+                drained()
+            }
         }
         return true
+    }
+
+    /// Runs `body` when nothing of the stream waits for the reader.
+    func whenDrained(_ body: @escaping @Sendable () -> Void) {
+        if waitingBytes == 0 { body() } else { drained = body }
     }
 
     /// Ends the stream's response; abruptly closes the connection, so that the client knows that there was more to come.

@@ -40,6 +40,10 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
     var context: ChannelHandlerContext?
     /// Bytes of a stream that wait for a slow reader.
     var waitingBytes = 0
+    /// What waits for `waitingBytes` to become 0.
+    var drained: (@Sendable () -> Void)?
+    /// Of the request: a client of HTTP/1.0 takes no chunks.
+    var version = HTTPVersion.http1_1
     /// Tells answers to an earlier request from those to the current one.
     var requestNumber = 0
 
@@ -116,6 +120,7 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
         }
         let request = MCPRequestHead(head, endpoint: endpoint)
         isKeepAlive = request.isKeepAlive && !server.gateway.isDraining
+        version = head.version
         body.clear()
         do throws(MCPRefusal) {
             let revision = try server.rules.check(request)

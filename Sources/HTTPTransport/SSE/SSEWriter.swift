@@ -43,13 +43,13 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
         context.loopContext(for: eventLoop).startedStreaming(self)
     }
 
-    func deliver(_ event: StreamEvent, of stream: EventStream, isLast: Bool) {
+    func deliver(_ event: StreamEvent, of stream: EventStream, isLast: Bool, isReplay: Bool) {
         onLoop {
             guard self.isOpen, let connection = self.connection else { return }
             var buffer = ByteBuffer()
             SSEEncoder.write(event.message, id: EventID(stream: stream.id, sequence: event.sequence), to: &buffer)
             self.lastWrite = .now()
-            if connection.writeStream(buffer, limit: self.context.settings.slowReaderBuffer) {
+            if connection.writeStream(buffer, limit: isReplay ? .max : self.context.settings.slowReaderBuffer) {
                 if isLast { self.finish(abruptly: false) }
             } else {
                 // The log has everything: the client may come back for it at its own pace.
@@ -57,6 +57,13 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
                     "slow reader disconnected", metadata: ["session": "\(stream.session.shortened)", "stream": "\(stream.id)"])
                 self.finish(abruptly: true)
             }
+        }
+    }
+
+    func whenDrained(_ body: @escaping @Sendable () -> Void) {
+        onLoop {
+            guard self.isOpen, let connection = self.connection else { return }
+            connection.whenDrained(body)
         }
     }
 

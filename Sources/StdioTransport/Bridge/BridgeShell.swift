@@ -122,7 +122,7 @@ final class BridgeShell: StreamableHTTPClientDelegate {
                 state.value.client?.initialized(revision: revision, openListeningStream: opens)
             case .scheduleRetry(let attempt): scheduleRetry(attempt)
             case .finish: finish()
-            case .log(let text): logger.notice("\(text)")
+            case .log(let text): logger.notice("\(text)", metadata: ["gateway": "\(configuration.client.displayURL)"])
             }
         }
     }
