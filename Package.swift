@@ -173,7 +173,9 @@ let package = Package(
             name: "mcp-bench-load", path: "benchmarks/load", cSettings: [.define("_GNU_SOURCE", .when(platforms: [.linux]))]),
         // Tests.
         .testTarget(name: "MCPProtocolTests", dependencies: ["MCPProtocol"], swiftSettings: settings),
-        .testTarget(name: "GatewayCoreTests", dependencies: ["GatewayCore"], swiftSettings: settings),
+        .testTarget(
+            name: "GatewayCoreTests",
+            dependencies: ["GatewayCore", .product(name: "NIOEmbedded", package: "swift-nio")], swiftSettings: settings),
         .testTarget(name: "GatewayConfigurationTests", dependencies: ["GatewayConfiguration"], swiftSettings: settings),
         .testTarget(name: "EmbeddedStoreTests", dependencies: ["EmbeddedStore"], swiftSettings: settings),
         .testTarget(name: "UpstreamsTests", dependencies: ["Upstreams"], swiftSettings: settings),
