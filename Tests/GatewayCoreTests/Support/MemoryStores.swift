@@ -1,0 +1,179 @@
+import MCPProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+
+@testable import GatewayCore
+
+/// A session store and an event log in memory. Calls are queued; nothing happens, and no completion runs, until `run()`.
+final class MemoryStores: SessionStore, EventLog {
+    struct Stream {
+        var record: StreamRecord
+        var events: [StreamEvent] = []
+    }
+
+    private struct State {
+        var queue: [@Sendable () -> Void] = []
+        var sessions: [SessionID: SessionRecord] = [:]
+        var order: [SessionID] = []
+        var streams: [SessionID: [Stream]] = [:]
+        var failure: String?
+        var touches: [(id: SessionID, lastSeen: WallTime)] = []
+    }
+
+    private let state = NIOLockedValueBox(State())
+
+    /// While set, every call fails with it.
+    var failure: String? {
+        get { state.withLockedValue { $0.failure } }
+        set { state.withLockedValue { $0.failure = newValue } }
+    }
+
+    var queued: Int { state.withLockedValue { $0.queue.count } }
+    var touches: [(id: SessionID, lastSeen: WallTime)] { state.withLockedValue { $0.touches } }
+
+    func record(_ id: SessionID) -> SessionRecord? { state.withLockedValue { $0.sessions[id] } }
+
+    func stream(_ id: StreamID, of session: SessionID) -> Stream? {
+        state.withLockedValue { $0.streams[session]?.first { $0.record.stream == id } }
+    }
+
+    func allStreams(of session: SessionID) -> [Stream] { state.withLockedValue { $0.streams[session] ?? [] } }
+
+    /// Performs what is queued, and what that queues; at most `limit` calls.
+    func run(_ limit: Int = .max) {
+        var left = limit
+        while left > 0 {
+            let next = state.withLockedValue { $0.queue.isEmpty ? nil : $0.queue.removeFirst() }
+            guard let next else { return }
+            next()
+            left -= 1
+        }
+    }
+
+    private func enqueue<Value: Sendable>(
+        _ operation: String, _ completion: (@Sendable (Result<Value, StoreError>) -> Void)?, _ body: @escaping @Sendable (inout State) -> Value
+    ) {
+        state.withLockedValue { state in
+            state.queue.append {
+                let result = self.state.withLockedValue { state -> Result<Value, StoreError> in
+                    if let failure = state.failure { return .failure(StoreError(operation: operation, reason: failure)) }
+                    return .success(body(&state))
+                }
+                completion?(result)
+            }
+        }
+    }
+
+    // MARK: SessionStore
+
+    func create(_ record: SessionRecord, completion: @escaping @Sendable (Result<Void, StoreError>) -> Void) {
+        enqueue("create", completion) { state in
+            state.sessions[record.id] = record
+            state.order.append(record.id)
+        }
+    }
+
+    func load(_ id: SessionID, aliveSince: WallTime, completion: @escaping @Sendable (Result<SessionRecord?, StoreError>) -> Void) {
+        enqueue("load", completion) { state in state.sessions[id].flatMap { $0.lastSeen >= aliveSince ? $0 : nil } }
+    }
+
+    func touch(_ sessions: [(id: SessionID, lastSeen: WallTime)]) {
+        enqueue("touch", nil as (@Sendable (Result<Void, StoreError>) -> Void)?) { state in
+            for (id, lastSeen) in sessions {
+                state.touches.append((id, lastSeen))
+                if let old = state.sessions[id]?.lastSeen { state.sessions[id]?.lastSeen = max(old, lastSeen) }
+            }
+        }
+    }
+
+    func setAttribute(
+        _ attribute: SessionAttribute, of id: SessionID, to value: ByteBuffer?, completion: (@Sendable (Result<Void, StoreError>) -> Void)?
+    ) {
+        enqueue("set an attribute", completion) { state in state.sessions[id]?.attributes[attribute] = value }
+    }
+
+    func delete(_ id: SessionID, completion: @escaping @Sendable (Result<Bool, StoreError>) -> Void) {
+        enqueue("delete", completion) { state in
+            state.streams[id] = nil
+            return state.sessions.removeValue(forKey: id) != nil
+        }
+    }
+
+    func sessions(
+        ofClient clientID: String, aliveSince: WallTime, completion: @escaping @Sendable (Result<[SessionRecord], StoreError>) -> Void
+    ) {
+        enqueue("list", completion) { state in
+            state.order.compactMap { state.sessions[$0] }.filter { $0.clientID == clientID && $0.lastSeen >= aliveSince }
+        }
+    }
+
+    func sessions(
+        withAttributePrefix prefix: String, aliveSince: WallTime, completion: @escaping @Sendable (Result<[SessionRecord], StoreError>) -> Void
+    ) {
+        enqueue("list", completion) { state in
+            state.order.compactMap { state.sessions[$0] }.filter { record in
+                record.lastSeen >= aliveSince && record.attributes.keys.contains { $0.name.hasPrefix(prefix) }
+            }
+        }
+    }
+
+    func count(aliveSince: WallTime, completion: @escaping @Sendable (Result<Int, StoreError>) -> Void) {
+        enqueue("count", completion) { state in state.sessions.values.count { $0.lastSeen >= aliveSince } }
+    }
+
+    func sweep(lastSeenBefore deadline: WallTime, limit: Int, completion: @escaping @Sendable (Result<[SessionID], StoreError>) -> Void) {
+        enqueue("sweep", completion) { state in
+            let expired = Array(state.sessions.values.filter { $0.lastSeen < deadline }.map(\.id).prefix(limit))
+            for id in expired {
+                state.sessions[id] = nil
+                state.streams[id] = nil
+            }
+            return expired
+        }
+    }
+
+    func flush() async { run() }
+
+    // MARK: EventLog
+
+    func open(_ stream: StreamRecord, completion: @escaping @Sendable (Result<Void, StoreError>) -> Void) {
+        enqueue("open a stream", completion) { state in state.streams[stream.session, default: []].append(Stream(record: stream)) }
+    }
+
+    func append(
+        _ event: StreamEvent, to stream: StreamID, of session: SessionID, ends: Bool,
+        completion: @escaping @Sendable (Result<Void, StoreError>) -> Void
+    ) {
+        enqueue("append", completion) { state in
+            guard let index = state.streams[session]?.firstIndex(where: { $0.record.stream == stream }) else { return }
+            state.streams[session]?[index].events.append(event)
+            state.streams[session]?[index].record.lastSequence = event.sequence
+            if ends { state.streams[session]?[index].record.hasEnded = true }
+        }
+    }
+
+    func end(_ stream: StreamID, of session: SessionID) {
+        enqueue("end", nil as (@Sendable (Result<Void, StoreError>) -> Void)?) { state in
+            guard let index = state.streams[session]?.firstIndex(where: { $0.record.stream == stream }) else { return }
+            state.streams[session]?[index].record.hasEnded = true
+        }
+    }
+
+    func read(
+        _ stream: StreamID, of session: SessionID, after: UInt64, limit: Int,
+        completion: @escaping @Sendable (Result<(record: StreamRecord, events: [StreamEvent])?, StoreError>) -> Void
+    ) {
+        enqueue("read", completion) { state in
+            guard let found = state.streams[session]?.first(where: { $0.record.stream == stream }) else { return nil }
+            return (found.record, Array(found.events.filter { $0.sequence > after }.prefix(limit)))
+        }
+    }
+
+    func streams(of session: SessionID, completion: @escaping @Sendable (Result<[StreamRecord], StoreError>) -> Void) {
+        enqueue("list streams", completion) { state in (state.streams[session] ?? []).map(\.record) }
+    }
+
+    func prune(endedBefore deadline: WallTime, completion: @escaping @Sendable (Result<Int, StoreError>) -> Void) {
+        enqueue("prune", completion) { _ in 0 }
+    }
+}

@@ -1,0 +1,150 @@
+import MCPProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+
+@testable import GatewayCore
+
+/// A wire whose other end is the test.
+final class ScriptedLink: UpstreamLink {
+    private struct State {
+        var sent: [ByteBuffer] = []
+        var accepts = true
+        var isClosing = false
+        var revision: Revision?
+    }
+
+    let eventLoop: any EventLoop
+    let delegate: any UpstreamLinkDelegate
+    /// Whether `close()` is followed by the delegate's call at once.
+    let closesAtOnce: Bool
+    private let state = NIOLockedValueBox(State())
+    private let onSend: (@Sendable (ScriptedLink, Message) -> Void)?
+
+    init(
+        eventLoop: any EventLoop, delegate: any UpstreamLinkDelegate, closesAtOnce: Bool, onSend: (@Sendable (ScriptedLink, Message) -> Void)?
+    ) {
+        self.eventLoop = eventLoop
+        self.delegate = delegate
+        self.closesAtOnce = closesAtOnce
+        self.onSend = onSend
+    }
+
+    var sent: [ByteBuffer] { state.withLockedValue { $0.sent } }
+    var texts: [String] { sent.map { String(buffer: $0) } }
+    var messages: [Message] { sent.compactMap { try? Message.parse($0) } }
+    var isClosing: Bool { state.withLockedValue { $0.isClosing } }
+    var revision: Revision? { state.withLockedValue { $0.revision } }
+    var accepts: Bool {
+        get { state.withLockedValue { $0.accepts } }
+        set { state.withLockedValue { $0.accepts = newValue } }
+    }
+
+    func messages(of method: MCPProtocol.Method) -> [Message] { messages.filter { $0.method.isPresent && $0.methodName == method } }
+
+    func send(_ message: ByteBuffer, call: UInt64?) -> Bool {
+        let isAccepted = state.withLockedValue { state in
+            guard state.accepts, !state.isClosing else { return false }
+            state.sent.append(message)
+            return true
+        }
+        if isAccepted, let onSend, let message = try? Message.parse(message) { onSend(self, message) }
+        return isAccepted
+    }
+
+    func handshakeCompleted(revision: Revision) { state.withLockedValue { $0.revision = revision } }
+
+    func close() {
+        state.withLockedValue { $0.isClosing = true }
+        if closesAtOnce { closed(LinkClosure(description: "closed", isOrderly: true)) }
+    }
+
+    // MARK: What the test makes the server do
+
+    func receive(_ text: String) { delegate.link(self, received: ByteBuffer(string: text)) }
+
+    func closed(_ reason: LinkClosure) {
+        state.withLockedValue { $0.isClosing = true }
+        delegate.link(self, closed: reason)
+    }
+
+    func crash(_ description: String = "exit 1") { closed(LinkClosure(description: description)) }
+
+    func answer(_ message: Message, result: String) {
+        receive("{\"jsonrpc\":\"2.0\",\"id\":\(message.idBytes.map { String(buffer: $0) } ?? "null"),\"result\":\(result)}")
+    }
+
+    func answer(_ message: Message, code: Int, error: String) {
+        receive(
+            "{\"jsonrpc\":\"2.0\",\"id\":\(message.idBytes.map { String(buffer: $0) } ?? "null"),\"error\":{\"code\":\(code),\"message\":\"\(error)\"}}")
+    }
+
+    /// Answers the pending `initialize`.
+    func shakeHands(version: String = "2025-11-25", capabilities: String = "{}") {
+        guard let initialize = messages(of: .initialize).last else { return }
+        answer(initialize, result: "{\"protocolVersion\":\"\(version)\",\"capabilities\":\(capabilities),\"serverInfo\":{\"name\":\"s\",\"version\":\"1\"}}")
+    }
+}
+
+/// Makes scripted links and keeps them.
+final class ScriptedFactory: UpstreamLinkFactory {
+    struct Refusal: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private struct State {
+        var links: [ScriptedLink] = []
+        var attempts = 0
+        var failure: String?
+        var isHeld = false
+        var held: [@Sendable () -> Void] = []
+        var closesAtOnce = true
+    }
+
+    private let state = NIOLockedValueBox(State())
+    private let onSend: (@Sendable (ScriptedLink, Message) -> Void)?
+
+    /// - Parameter onSend: a server that answers by itself; nil when the test answers.
+    init(onSend: (@Sendable (ScriptedLink, Message) -> Void)? = nil) { self.onSend = onSend }
+
+    var links: [ScriptedLink] { state.withLockedValue { $0.links } }
+    var attempts: Int { state.withLockedValue { $0.attempts } }
+    /// While set, connecting fails with it.
+    var failure: String? {
+        get { state.withLockedValue { $0.failure } }
+        set { state.withLockedValue { $0.failure = newValue } }
+    }
+    /// While set, `connect` does not complete until `release()`.
+    var isHeld: Bool {
+        get { state.withLockedValue { $0.isHeld } }
+        set { state.withLockedValue { $0.isHeld = newValue } }
+    }
+    var closesAtOnce: Bool {
+        get { state.withLockedValue { $0.closesAtOnce } }
+        set { state.withLockedValue { $0.closesAtOnce = newValue } }
+    }
+
+    func release() {
+        let held = state.withLockedValue { state in
+            defer { state.held.removeAll() }
+            return state.held
+        }
+        for body in held { body() }
+    }
+
+    func connect(on eventLoop: any EventLoop, delegate: any UpstreamLinkDelegate) -> EventLoopFuture<any UpstreamLink> {
+        let promise = eventLoop.makePromise(of: (any UpstreamLink).self)
+        let complete: @Sendable () -> Void = {
+            if let failure = self.failure { return promise.fail(Refusal(description: failure)) }
+            let link = ScriptedLink(eventLoop: eventLoop, delegate: delegate, closesAtOnce: self.closesAtOnce, onSend: self.onSend)
+            self.state.withLockedValue { $0.links.append(link) }
+            promise.succeed(link)
+        }
+        let isHeld = state.withLockedValue { state in
+            state.attempts += 1
+            if state.isHeld { state.held.append(complete) }
+            return state.isHeld
+        }
+        if !isHeld { complete() }
+        return promise.futureResult
+    }
+}
