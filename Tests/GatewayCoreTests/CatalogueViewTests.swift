@@ -13,7 +13,9 @@ import Testing
 
     private func tools(_ names: [String]) throws -> UpstreamCatalogue { try catalogue(.tools, names.map { "{\"name\":\"\($0)\"}" }) }
 
-    private func part(_ owner: String, _ catalogue: UpstreamCatalogue, filter: ToolFilter = .everything, prefixed: Bool = true) -> CatalogueView.Part {
+    private func part(_ owner: String, _ catalogue: UpstreamCatalogue, filter: ToolFilter = .everything, prefixed: Bool = true)
+        -> CatalogueView.Part
+    {
         CatalogueView.Part(owner: owner, catalogue: catalogue, filter: filter, isPrefixed: prefixed)
     }
 
@@ -30,7 +32,9 @@ import Testing
     @Test("Tools and prompts get their server's prefix; order is the configuration's, then the server's")
     func prefixes() throws {
         let view = CatalogueView(
-            parts: [part("environment", try tools(["status"]), prefixed: false), part("b", try tools(["z", "a"])), part("a", try tools(["z"]))], pageSize: 10)
+            parts: [
+                part("environment", try tools(["status"]), prefixed: false), part("b", try tools(["z", "a"])), part("a", try tools(["z"])),
+            ], pageSize: 10)
         #expect(try page(view, .tools).ids == ["status", "b__z", "b__a", "a__z"])
         let prompts = CatalogueView(parts: [part("s", try catalogue(.prompts, [#"{"name":"p"}"#]))], pageSize: 10)
         #expect(try page(prompts, .prompts).ids == ["s__p"])
@@ -56,7 +60,8 @@ import Testing
 
     @Test("Filtered tools are not listed; the filter sees the server's own names")
     func filter() throws {
-        let view = CatalogueView(parts: [part("s", try tools(["read", "write"]), filter: ToolFilter(allow: nil, deny: ["w*"]))], pageSize: 10)
+        let view = CatalogueView(
+            parts: [part("s", try tools(["read", "write"]), filter: ToolFilter(allow: nil, deny: ["w*"]))], pageSize: 10)
         #expect(try page(view, .tools).ids == ["s__read"])
     }
 
@@ -124,7 +129,10 @@ import Testing
         let view = CatalogueView(parts: [part("s", try tools(["a", "b", "c"]))], pageSize: 2)
         let cursor = try #require(try page(view, .tools).next)
         let digest = cursor.split(separator: "-")[0]
-        for wrong in ["", "-", "x", "2", "\(digest)", "\(digest)-", "\(digest)-0", "\(digest)-3", "\(digest)-99", "\(digest)--1", "\(digest)-x", "0-2", "\(cursor)-2"] {
+        for wrong in [
+            "", "-", "x", "2", "\(digest)", "\(digest)-", "\(digest)-0", "\(digest)-3", "\(digest)-99", "\(digest)--1", "\(digest)-x",
+            "0-2", "\(cursor)-2",
+        ] {
             #expect(view.page(.tools, cursor: wrong) == nil, "\(wrong)")
         }
     }
@@ -136,7 +144,10 @@ import Testing
         #expect(CatalogueView(parts: [part("s", try tools(["b", "a"]))], pageSize: 2).changes(from: base) == [.toolsListChanged])
         #expect(CatalogueView(parts: [], pageSize: 2).changes(from: base) == [.toolsListChanged])
         let template = try catalogue(.resourceTemplates, [#"{"uriTemplate":"x","name":"n"}"#])
-        #expect(CatalogueView(parts: [part("s", template)], pageSize: 2).changes(from: CatalogueView(parts: [], pageSize: 2)) == [.resourcesListChanged])
+        #expect(
+            CatalogueView(parts: [part("s", template)], pageSize: 2).changes(from: CatalogueView(parts: [], pageSize: 2)) == [
+                .resourcesListChanged
+            ])
     }
 
     @Test("Entries without their identifier are no entries")

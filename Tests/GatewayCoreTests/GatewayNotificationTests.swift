@@ -53,7 +53,8 @@ import Testing
         let server = ScriptedServer.tools("s", ["t"])
         let bench = GatewayBench([server])
         let sinks = [
-            try bench.request("tools/call", #"{"name":"s__t"}"#, in: try bench.session()), try bench.request("tools/call", #"{"name":"s__t"}"#, in: try bench.session()),
+            try bench.request("tools/call", #"{"name":"s__t"}"#, in: try bench.session()),
+            try bench.request("tools/call", #"{"name":"s__t"}"#, in: try bench.session()),
         ]
         server.link.receive(log("error"))
         bench.settle()

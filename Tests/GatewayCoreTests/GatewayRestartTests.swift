@@ -19,7 +19,8 @@ import Testing
         let stores = MemoryStores()
         let id: SessionID
         do {
-            let server = ScriptedServer("s", capabilities: #"{"resources":{"subscribe":true},"logging":{}}"#, lists: [.resources: #"{"uri":"x:1","name":"n"}"#])
+            let server = ScriptedServer(
+                "s", capabilities: #"{"resources":{"subscribe":true},"logging":{}}"#, lists: [.resources: #"{"uri":"x:1","name":"n"}"#])
             let bench = GatewayBench([server], stores: stores)
             let session = try bench.session(server: "s", version: "2025-06-18")
             id = session.id
@@ -31,7 +32,8 @@ import Testing
         }
         // The first gateway's process is gone; what it wrote is what the second finds.
         #expect(stores.record(id)?.attributes.count == 4)
-        let server = ScriptedServer("s", capabilities: #"{"resources":{"subscribe":true}}"#, lists: [.resources: #"{"uri":"x:1","name":"n"}"#])
+        let server = ScriptedServer(
+            "s", capabilities: #"{"resources":{"subscribe":true}}"#, lists: [.resources: #"{"uri":"x:1","name":"n"}"#])
         let bench = GatewayBench([server], stores: stores)
         #expect(bench.gateway.sessionsInMemory == 1)
         let session = try #require(try bench.find(id))
@@ -117,7 +119,8 @@ import Testing
         let subscriber = RecordingSubscriber()
         try #require(try found(stream, in: session, bench)).attach(subscriber, after: 0)
         bench.settle()
-        #expect(subscriber.events.compactMap { (try? Message.parse($0.message))?.idBytes.map { String(buffer: $0) } } == ["\"1\"", "1", "2"])
+        #expect(
+            subscriber.events.compactMap { (try? Message.parse($0.message))?.idBytes.map { String(buffer: $0) } } == ["\"1\"", "1", "2"])
         #expect(subscriber.last == [3])
     }
 

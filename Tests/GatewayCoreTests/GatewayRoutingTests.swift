@@ -21,7 +21,8 @@ import Testing
     @Test("tools/list merges all servers with prefixes; one server's endpoint shows its own names")
     func lists() throws {
         let bench = GatewayBench(
-            [.tools("b", ["z", "y"]), .tools("a", ["z", "secret"], filter: ToolFilter(allow: nil, deny: ["secret"]))], builtins: [Builtin()])
+            [.tools("b", ["z", "y"]), .tools("a", ["z", "secret"], filter: ToolFilter(allow: nil, deny: ["secret"]))], builtins: [Builtin()]
+        )
         #expect(names(try bench.request("tools/list", in: try bench.session())) == ["environment_status", "b__z", "b__y", "a__z"])
         #expect(names(try bench.request("tools/list", in: try bench.session(server: "a"))) == ["z"])
         #expect(names(try bench.request("tools/list", in: try bench.session(server: "environment"))) == ["environment_status"])
@@ -55,7 +56,8 @@ import Testing
         let id = try #require(sent.idBytes.map { String(buffer: $0) })
         #expect(
             String(buffer: sent.bytes)
-                == "{\"id\":\(id), \"params\":{\"arguments\":{\"n\":1e400,\"b__\":\"b__t\",\"k\":12345678901234567890},\"name\":\"t\"},\"method\":\"tools/call\",\"jsonrpc\":\"2.0\",\"extra\":[ ]}")
+                == "{\"id\":\(id), \"params\":{\"arguments\":{\"n\":1e400,\"b__\":\"b__t\",\"k\":12345678901234567890},\"name\":\"t\"},\"method\":\"tools/call\",\"jsonrpc\":\"2.0\",\"extra\":[ ]}"
+        )
         b.link.receive("{\"result\":{\"content\":[],\"n\":1.50},\"id\":\(id),\"jsonrpc\":\"2.0\"}")
         bench.settle()
         #expect(sink.texts == [#"{"result":{"content":[],"n":1.50},"id":"my id","jsonrpc":"2.0"}"#])
@@ -66,7 +68,10 @@ import Testing
         let server = ScriptedServer.tools("s", ["t"])
         let bench = GatewayBench([server])
         let session = try bench.session()
-        for (name, own) in [(#"\u0073__t"#, "t"), ("s__a__b", "a__b"), ("s___x", "_x"), ("s__", ""), ("s__é", "é"), (#"s__a\"b"#, "a\"b"), (#"s\u005f_t"#, "t")] {
+        for (name, own) in [
+            (#"\u0073__t"#, "t"), ("s__a__b", "a__b"), ("s___x", "_x"), ("s__", ""), ("s__é", "é"), (#"s__a\"b"#, "a\"b"),
+            (#"s\u005f_t"#, "t"),
+        ] {
             _ = try bench.request("tools/call", "{\"name\":\"\(name)\"}", in: session)
             let sent = try #require(server.link.messages(of: .toolsCall).last)
             #expect(sent.json.string(sent.param("name")) == own)
@@ -88,7 +93,8 @@ import Testing
         let bench = GatewayBench([server])
         let session = try bench.session()
         for params in [
-            #"{"name":"t"}"#, #"{"name":"x__t"}"#, #"{"name":""}"#, #"{"name":"__t"}"#, #"{"name":"s__secret"}"#, #"{"name":"s__secr\u0065t"}"#, #"{"name":1}"#,
+            #"{"name":"t"}"#, #"{"name":"x__t"}"#, #"{"name":""}"#, #"{"name":"__t"}"#, #"{"name":"s__secret"}"#,
+            #"{"name":"s__secr\u0065t"}"#, #"{"name":1}"#,
             "{}", #"{"name":null}"#,
         ] {
             #expect(try bench.request("tools/call", params, in: session).errorCode == -32602, "\(params)")
@@ -143,8 +149,13 @@ import Testing
         let sent = server.link.messages(of: .toolsCall)[0]
         let own = try #require(sent.json.slice(sent.json.member("progressToken", of: sent.param("_meta"))))
         #expect(own == sent.idBytes)
-        server.link.receive("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progress\":0.50,\"progressToken\":\(String(buffer: own))}}")
-        #expect(sink.texts == ["{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progress\":0.50,\"progressToken\":\(token)}}"])
+        server.link.receive(
+            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progress\":0.50,\"progressToken\":\(String(buffer: own))}}"
+        )
+        #expect(
+            sink.texts == [
+                "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progress\":0.50,\"progressToken\":\(token)}}"
+            ])
         #expect(!sink.isOver)
     }
 

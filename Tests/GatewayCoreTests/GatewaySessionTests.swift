@@ -13,9 +13,11 @@ import Testing
         "An initialize that lacks what the specification requires is refused",
         arguments: [
             "{}", #"{"capabilities":{},"clientInfo":{"name":"c"}}"#, #"{"protocolVersion":1,"capabilities":{},"clientInfo":{"name":"c"}}"#,
-            #"{"protocolVersion":"2025-11-25","clientInfo":{"name":"c"}}"#, #"{"protocolVersion":"2025-11-25","capabilities":[],"clientInfo":{"name":"c"}}"#,
+            #"{"protocolVersion":"2025-11-25","clientInfo":{"name":"c"}}"#,
+            #"{"protocolVersion":"2025-11-25","capabilities":[],"clientInfo":{"name":"c"}}"#,
             #"{"protocolVersion":"2025-11-25","capabilities":{}}"#, #"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":"c"}"#,
-            #"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{}}"#, #"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":1}}"#,
+            #"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{}}"#,
+            #"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":1}}"#,
         ])
     func invalidInitialize(_ params: String) throws {
         let bench = GatewayBench()
@@ -158,7 +160,9 @@ import Testing
         }
         let single = try Message.parse(try bench.create(GatewayBench.initialize(), server: "s").get().response)
         #expect(single.json.slice(single.json.member("capabilities", of: single.result)).map { String(buffer: $0) } == server.capabilities)
-        #expect(single.json.slice(single.json.member("serverInfo", of: single.result)).map { String(buffer: $0) } == #"{"name":"s","version":"1"}"#)
+        #expect(
+            single.json.slice(single.json.member("serverInfo", of: single.result)).map { String(buffer: $0) }
+                == #"{"name":"s","version":"1"}"#)
     }
 
     @Test("initialize waits for servers that are starting, but not for ever")
@@ -168,7 +172,8 @@ import Testing
         var isDone: Bool { sink.isOver }
         let session = Session(
             record: SessionRecord(
-                id: SessionIDAuthority(key: GatewayBench.key).make(), clientID: "c", revision: .v2025_11_25, server: nil, initializeParams: ByteBuffer(string: "{}"),
+                id: SessionIDAuthority(key: GatewayBench.key).make(), clientID: "c", revision: .v2025_11_25, server: nil,
+                initializeParams: ByteBuffer(string: "{}"),
                 createdAt: WallTime(milliseconds: 0), lastSeen: WallTime(milliseconds: 0)), gateway: bench.gateway)
         bench.gateway.handle(try bench.message(#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#), in: session, sink: sink)
         bench.settle()

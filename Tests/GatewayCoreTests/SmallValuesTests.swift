@@ -20,7 +20,8 @@ import Testing
     @Test(
         "What the gateway never gave out is no event id",
         arguments: [
-            "", ".", "a", "a.", ".1", "a.b", "a.-1", "a.+1", "a.1 ", " a.1", "A.1", "a-b.1", "a.b.1", "é.1", "a.１", "a.18446744073709551616", "a.1\n", "a\0.1",
+            "", ".", "a", "a.", ".1", "a.b", "a.-1", "a.+1", "a.1 ", " a.1", "A.1", "a-b.1", "a.b.1", "é.1", "a.１",
+            "a.18446744073709551616", "a.1\n", "a\0.1",
             "../x.1", String(repeating: "a", count: 63) + ".1",
         ])
     func badEventIDs(_ text: String) { #expect(EventID(text) == nil) }

@@ -141,7 +141,8 @@ import Testing
 
     @Test("After too many crashes requests fail at once; when the pause is over the next one starts the server")
     func givesUp() throws {
-        let bench = PeerBench(backoff: .init(initialDelay: .milliseconds(100), maximumDelay: .seconds(1), maximumRestarts: 2, window: .minutes(5)))
+        let bench = PeerBench(
+            backoff: .init(initialDelay: .milliseconds(100), maximumDelay: .seconds(1), maximumRestarts: 2, window: .minutes(5)))
         let call = try bench.call()
         for _ in 0..<2 {
             bench.link.crash()
@@ -165,7 +166,8 @@ import Testing
     @Test("A peer that restarts by itself tries again when the pause is over")
     func givesUpAndReturns() {
         let bench = PeerBench(
-            restartsByItself: true, backoff: .init(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(1), maximumRestarts: 1, window: .minutes(5)))
+            restartsByItself: true,
+            backoff: .init(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(1), maximumRestarts: 1, window: .minutes(5)))
         bench.peer.start()
         bench.link.crash()
         bench.loop.advanceTime(by: .milliseconds(1))
@@ -295,7 +297,8 @@ import Testing
     @Test("Stopping after giving up is final")
     func stopGivenUp() throws {
         let bench = PeerBench(
-            restartsByItself: true, backoff: .init(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(1), maximumRestarts: 1, window: .minutes(5)))
+            restartsByItself: true,
+            backoff: .init(initialDelay: .milliseconds(1), maximumDelay: .milliseconds(1), maximumRestarts: 1, window: .minutes(5)))
         bench.peer.start()
         bench.link.crash()
         bench.loop.advanceTime(by: .milliseconds(1))

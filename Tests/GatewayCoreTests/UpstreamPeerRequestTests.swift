@@ -46,7 +46,9 @@ import Testing
         bench.makeReady()
         let call = try bench.call()
         let message = bench.link.messages(of: .toolsCall)[0]
-        for id in ["999", "\"1\"", "null", "-1", "1.5"] { bench.link.receive("{\"jsonrpc\":\"2.0\",\"id\":\(id),\"error\":{\"code\":1,\"message\":\"x\"}}") }
+        for id in ["999", "\"1\"", "null", "-1", "1.5"] {
+            bench.link.receive("{\"jsonrpc\":\"2.0\",\"id\":\(id),\"error\":{\"code\":1,\"message\":\"x\"}}")
+        }
         #expect(!call.isOver)
         bench.link.answer(message, result: "{}")
         bench.link.answer(message, result: "{\"again\":1}")
@@ -59,10 +61,14 @@ import Testing
     func bytes() throws {
         let bench = PeerBench()
         bench.makeReady()
-        let call = try bench.request("{\"params\":{\"b\":1e400,\"a\":12345678901234567890,\n\"s\":\"\\n\"},\"id\":\"x\",\"method\":\"tools/call\",\"jsonrpc\":\"2.0\"}")
+        let call = try bench.request(
+            "{\"params\":{\"b\":1e400,\"a\":12345678901234567890,\n\"s\":\"\\n\"},\"id\":\"x\",\"method\":\"tools/call\",\"jsonrpc\":\"2.0\"}"
+        )
         let id = try #require(call.call)
         #expect(
-            bench.link.texts.last == "{\"params\":{\"b\":1e400,\"a\":12345678901234567890, \"s\":\"\\n\"},\"id\":\(id),\"method\":\"tools/call\",\"jsonrpc\":\"2.0\"}")
+            bench.link.texts.last
+                == "{\"params\":{\"b\":1e400,\"a\":12345678901234567890, \"s\":\"\\n\"},\"id\":\(id),\"method\":\"tools/call\",\"jsonrpc\":\"2.0\"}"
+        )
     }
 
     @Test("Progress is mapped by the peer's own token; unknown tokens are dropped")
@@ -74,8 +80,10 @@ import Testing
         let message = bench.link.messages(of: .toolsCall)[1]
         #expect(text(message.json.slice(message.json.member("progressToken", of: message.param("_meta")))) == second.call.map { "\($0)" })
         let id = try #require(second.call)
-        bench.link.receive("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":\(id),\"progress\":1}}")
-        bench.link.receive("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":12345,\"progress\":1}}")
+        bench.link.receive(
+            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":\(id),\"progress\":1}}")
+        bench.link.receive(
+            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":12345,\"progress\":1}}")
         #expect(first.progress.isEmpty)
         #expect(second.progress.count == 1)
         #expect(bench.owner.notifications.isEmpty)
@@ -102,7 +110,8 @@ import Testing
         let call = try bench.call("1", token: "1")
         let id = try #require(call.call)
         bench.peer.core.value.calls[id]?.deadline = .uptimeNanoseconds(0)
-        bench.link.receive("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":\(id),\"progress\":1}}")
+        bench.link.receive(
+            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":\(id),\"progress\":1}}")
         bench.loop.advanceTime(by: .seconds(1))
         #expect(!call.isOver)
         bench.peer.core.value.calls[id]?.deadline = .uptimeNanoseconds(0)
@@ -147,7 +156,9 @@ import Testing
         let call = try bench.call()
         let id = try #require(call.call)
         bench.peer.cancel(call: id, reason: .jsonString("enough"))
-        #expect(bench.link.texts.last == "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\(id),\"reason\":\"enough\"}}")
+        #expect(
+            bench.link.texts.last
+                == "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\(id),\"reason\":\"enough\"}}")
         bench.peer.cancel(call: id, reason: nil)
         #expect(bench.link.messages(of: .cancelled).count == 1)
         bench.link.answer(bench.link.messages(of: .toolsCall)[0], result: "{}")
@@ -160,7 +171,8 @@ import Testing
         let bench = PeerBench()
         bench.makeReady()
         let call = try bench.call()
-        bench.peer.cancel(call: try #require(call.call), reason: ByteBuffer(string: "[\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\"}\n]"))
+        bench.peer.cancel(
+            call: try #require(call.call), reason: ByteBuffer(string: "[\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\"}\n]"))
         withKnownIssue("core-bugs 1: a reason with line breaks breaks the framing of stdio") {
             #expect(bench.link.texts.last?.contains("\n") == false)
         }
@@ -211,11 +223,14 @@ import Testing
         let bench = PeerBench()
         bench.makeReady()
         let calls = [try bench.call("1"), try bench.call("2")]
-        for line in ["", "hello", "{", "[1,", "42", "{}", "null", "[]", "[1]", "{\"jsonrpc\":\"1.0\",\"id\":2,\"result\":{}}", "\u{0}"] { bench.link.receive(line) }
+        for line in ["", "hello", "{", "[1,", "42", "{}", "null", "[]", "[1]", "{\"jsonrpc\":\"1.0\",\"id\":2,\"result\":{}}", "\u{0}"] {
+            bench.link.receive(line)
+        }
         #expect(bench.isReady)
         let ids = calls.compactMap(\.call)
         bench.link.receive(
-            "[{\"jsonrpc\":\"2.0\",\"id\":\(ids[1]),\"result\":{}},5,{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{}},{\"jsonrpc\":\"2.0\",\"id\":\(ids[0]),\"result\":{}}]")
+            "[{\"jsonrpc\":\"2.0\",\"id\":\(ids[1]),\"result\":{}},5,{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{}},{\"jsonrpc\":\"2.0\",\"id\":\(ids[0]),\"result\":{}}]"
+        )
         #expect(calls.map(\.responses.count) == [1, 1])
         #expect(bench.owner.notifications.map(\.methodName) == [.loggingMessage])
     }

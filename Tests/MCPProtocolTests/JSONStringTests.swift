@@ -11,7 +11,9 @@ import Testing
     @Test("What is written as a JSON string is valid and reads back the same")
     func roundTrip() throws {
         let controls = String(String.UnicodeScalarView((0..<0x80).compactMap { Unicode.Scalar($0) }))
-        for text in ["", "plain", "\"\\/", controls, "é", "日本語", "😀👩‍👩‍👧‍👦", "\u{2028}\u{2029}", "\u{FEFF}", "\u{10FFFF}", "e\u{301}", "\\u0041", "\r\n"] {
+        for text in [
+            "", "plain", "\"\\/", controls, "é", "日本語", "😀👩‍👩‍👧‍👦", "\u{2028}\u{2029}", "\u{FEFF}", "\u{10FFFF}", "e\u{301}", "\\u0041", "\r\n",
+        ] {
             let buffer = ByteBuffer.jsonString(text)
             let json = try JSONText(validating: buffer)
             let decoded = try #require(json.string(json.root))

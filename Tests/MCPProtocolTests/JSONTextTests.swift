@@ -13,7 +13,8 @@ import Testing
         let json = try json(#"{"a":1,"bb":"two","ccc":[3],"d":{"a":4},"e":null,"f":true,"g":-5.5e1}"#)
         let raw = ["1", #""two""#, "[3]", #"{"a":4}"#, "null", "true", "-5.5e1"]
         let spans = [
-            json.member("a", of: json.root), json.member("bb", of: json.root), json.member("ccc", of: json.root), json.member("d", of: json.root),
+            json.member("a", of: json.root), json.member("bb", of: json.root), json.member("ccc", of: json.root),
+            json.member("d", of: json.root),
             json.member("e", of: json.root), json.member("f", of: json.root), json.member("g", of: json.root),
         ]
         #expect(spans.map { text(json, $0) } == raw)

@@ -38,7 +38,8 @@ import Testing
     @Test(
         "What only looks like a number is refused",
         arguments: [
-            "+1", "01", "-01", "00", "1.", ".5", "-.5", "-", "--1", "1e", "1e+", "1E-", "1.e1", "0x10", "1_000", "NaN", "Infinity", "-Infinity",
+            "+1", "01", "-01", "00", "1.", ".5", "-.5", "-", "--1", "1e", "1e+", "1E-", "1.e1", "0x10", "1_000", "NaN", "Infinity",
+            "-Infinity",
             "1a", "1 2", "１",
         ])
     func badNumbers(_ text: String) {
@@ -49,8 +50,10 @@ import Testing
     @Test(
         "What is not one complete value is refused",
         arguments: [
-            "", " ", "nul", "nulL", "True", "tru", "falsey", "{", "}", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[1,,2]", "[1 2]", "[1}", "{1:2}",
-            "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{\"a\" 1}", "{\"a\":1]", "{a:1}", "{'a':1}", "'a'", "\"a", "\"", "1,", "{}{}", "[]]", "// 1", "1//",
+            "", " ", "nul", "nulL", "True", "tru", "falsey", "{", "}", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[1,,2]", "[1 2]", "[1}",
+            "{1:2}",
+            "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{\"a\" 1}", "{\"a\":1]", "{a:1}", "{'a':1}", "'a'", "\"a", "\"", "1,", "{}{}",
+            "[]]", "// 1", "1//",
             "\u{FEFF}1", "\u{A0}1", "\u{B}1", "\u{C}[]", "[1]\0",
         ])
     func broken(_ text: String) { #expect(error(text) != nil) }
@@ -74,14 +77,17 @@ import Testing
 
     @Test(
         "Other escapes are refused",
-        arguments: ["\\", "\\a", "\\'", "\\0", "\\x41", "\\U0041", "\\u", "\\u1", "\\u12", "\\u123", "\\u123g", "\\u 123", "\\u{41}", "\\\n"])
+        arguments: [
+            "\\", "\\a", "\\'", "\\0", "\\x41", "\\U0041", "\\u", "\\u1", "\\u12", "\\u123", "\\u123g", "\\u 123", "\\u{41}", "\\\n",
+        ])
     func badEscapes(_ text: String) { #expect(error("\"\(text)\"") != nil) }
 
     @Test("Every control character is refused in a string, and DEL is not")
     func controlCharacters() {
         for byte in UInt8(0)..<0x20 {
             #expect(error(ByteBuffer(bytes: [0x22, byte, 0x22]))?.reason == .controlCharacter, "byte \(byte)")
-            #expect(error(ByteBuffer(bytes: [0x7B, 0x22, byte, 0x22, 0x3A, 0x31, 0x7D]))?.reason == .controlCharacter, "byte \(byte) in a key")
+            #expect(
+                error(ByteBuffer(bytes: [0x7B, 0x22, byte, 0x22, 0x3A, 0x31, 0x7D]))?.reason == .controlCharacter, "byte \(byte) in a key")
         }
         #expect(error(ByteBuffer(bytes: [0x22, 0x7F, 0x22])) == nil)
     }
@@ -92,7 +98,9 @@ import Testing
         for first in UInt8(0x80)...0xFF {
             for second in UInt8(0x80)...0xFF {
                 let pair = [first, second]
-                if (error(ByteBuffer(bytes: [0x22] + pair + [0x22])) == nil) != (String(validating: pair, as: UTF8.self) != nil) { disagreements += 1 }
+                if (error(ByteBuffer(bytes: [0x22] + pair + [0x22])) == nil) != (String(validating: pair, as: UTF8.self) != nil) {
+                    disagreements += 1
+                }
             }
         }
         for first in UInt8(0xE0)...0xF0 {
@@ -110,8 +118,10 @@ import Testing
     @Test(
         "Overlong forms, surrogates, values over U+10FFFF and truncated sequences are refused",
         arguments: [
-            [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x80, 0x80], [0xE0, 0x9F, 0xBF], [0xED, 0xA0, 0x80], [0xED, 0xBF, 0xBF], [0xF0, 0x80, 0x80, 0x80],
-            [0xF0, 0x8F, 0xBF, 0xBF], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xF8, 0x88, 0x80, 0x80, 0x80], [0xFE], [0xFF], [0x80], [0xBF],
+            [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x80, 0x80], [0xE0, 0x9F, 0xBF], [0xED, 0xA0, 0x80], [0xED, 0xBF, 0xBF],
+            [0xF0, 0x80, 0x80, 0x80],
+            [0xF0, 0x8F, 0xBF, 0xBF], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xF8, 0x88, 0x80, 0x80, 0x80], [0xFE], [0xFF],
+            [0x80], [0xBF],
             [0xC3], [0xE2, 0x82], [0xF0, 0x9F, 0x98], [0xE2, 0x28, 0xA1], [0xF0, 0x9F, 0x28, 0x80],
         ] as [[UInt8]])
     func badUTF8(_ bytes: [UInt8]) {

@@ -62,10 +62,12 @@ import Testing
         "JSON that is no message is an invalid request",
         arguments: [
             "[]", "1", "null", "\"x\"", "{}", #"{"jsonrpc":"2.0"}"#, #"{"jsonrpc":"2.0","id":1}"#, #"{"id":1,"method":"ping"}"#,
-            #"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, #"{"jsonrpc":2.0,"id":1,"method":"ping"}"#, #"{"jsonrpc":"2.0","id":1,"method":1}"#,
+            #"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, #"{"jsonrpc":2.0,"id":1,"method":"ping"}"#,
+            #"{"jsonrpc":"2.0","id":1,"method":1}"#,
             #"{"jsonrpc":"2.0","id":1,"method":"a","params":[1]}"#, #"{"jsonrpc":"2.0","id":1,"method":"a","params":null}"#,
             #"{"jsonrpc":"2.0","id":1,"method":"a","result":{}}"#, #"{"jsonrpc":"2.0","id":1,"method":"a","error":{}}"#,
-            #"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#, #"{"jsonrpc":"2.0","result":{}}"#, #"{"jsonrpc":"2.0","id":null,"result":{}}"#,
+            #"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#, #"{"jsonrpc":"2.0","result":{}}"#,
+            #"{"jsonrpc":"2.0","id":null,"result":{}}"#,
             #"{"jsonrpc":"2.0","id":1,"error":"x"}"#,
         ])
     func invalidRequests(_ raw: String) {
@@ -77,7 +79,9 @@ import Testing
         #expect(error?.rpcError.code == .invalidRequest)
     }
 
-    @Test("What is no JSON is a parse error", arguments: ["", "{", "x", #"{"jsonrpc":"2.0","id":1,"method":"ping"}}"#, #"{"jsonrpc":"2.0",}"#])
+    @Test(
+        "What is no JSON is a parse error",
+        arguments: ["", "{", "x", #"{"jsonrpc":"2.0","id":1,"method":"ping"}}"#, #"{"jsonrpc":"2.0",}"#])
     func parseErrors(_ raw: String) {
         let error = error(raw)
         #expect(error?.rpcError.code == .parseError)
@@ -98,7 +102,8 @@ import Testing
             #"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#, #"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}"#,
             #"{"jsonrpc":"2.0","jsonrpc":"2.0","id":1,"method":"ping"}"#, #"{"jsonrpc":"2.0","id":1,"method":"a","params":{},"params":{}}"#,
             #"{"jsonrpc":"2.0","id":1,"result":{},"result":{}}"#, #"{"jsonrpc":"2.0","id":1,"error":{},"error":{}}"#,
-            #"{"jsonrpc":"2.0","id":1,"method":"ping","m\u0065thod":"tools/call"}"#, #"{"jsonrpc":"2.0","\u0069\u0064":1,"id":2,"method":"ping"}"#,
+            #"{"jsonrpc":"2.0","id":1,"method":"ping","m\u0065thod":"tools/call"}"#,
+            #"{"jsonrpc":"2.0","\u0069\u0064":1,"id":2,"method":"ping"}"#,
             #"{"jsonrpc":"2.0","id":1,"method":"a","params":{},"p\u0061rams":{}}"#,
         ])
     func duplicates(_ raw: String) {
@@ -128,7 +133,10 @@ import Testing
     @Test("Line breaks between tokens are flagged, escaped ones in strings are not")
     func lineBreaks() throws {
         #expect(try !parse(#"{"jsonrpc":"2.0","method":"a\n"}"#).hasLineBreaks)
-        for raw in ["\n{\"jsonrpc\":\"2.0\",\"method\":\"a\"}", "{\"jsonrpc\":\"2.0\",\"method\":\"a\",\"params\":{\r}}", "{\"jsonrpc\":\"2.0\",\"method\":\"a\"}\n"] {
+        for raw in [
+            "\n{\"jsonrpc\":\"2.0\",\"method\":\"a\"}", "{\"jsonrpc\":\"2.0\",\"method\":\"a\",\"params\":{\r}}",
+            "{\"jsonrpc\":\"2.0\",\"method\":\"a\"}\n",
+        ] {
             #expect(try parse(raw).hasLineBreaks)
         }
     }
@@ -136,7 +144,10 @@ import Testing
     @Test("The depth limit counts the envelope")
     func depth() throws {
         func nested(_ depth: Int) -> ByteBuffer {
-            ByteBuffer(string: "{\"jsonrpc\":\"2.0\",\"method\":\"a\",\"x\":\(String(repeating: "[", count: depth))\(String(repeating: "]", count: depth))}")
+            ByteBuffer(
+                string:
+                    "{\"jsonrpc\":\"2.0\",\"method\":\"a\",\"x\":\(String(repeating: "[", count: depth))\(String(repeating: "]", count: depth))}"
+            )
         }
         #expect(try Message.parse(nested(3), maxDepth: 4).kind == .notification)
         #expect(throws: MessageError.self) { try Message.parse(nested(4), maxDepth: 4) }

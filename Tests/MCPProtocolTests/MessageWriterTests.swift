@@ -16,7 +16,8 @@ import Testing
         #expect(!plain.params.isPresent)
         let notification = try Message.parse(MessageWriter.notification(method: "n", params: ByteBuffer(string: "{}")))
         #expect(notification.kind == .notification)
-        let response = try Message.parse(MessageWriter.response(id: ByteBuffer(string: "\"i\""), result: ByteBuffer(string: "{\"r\":1e400}")))
+        let response = try Message.parse(
+            MessageWriter.response(id: ByteBuffer(string: "\"i\""), result: ByteBuffer(string: "{\"r\":1e400}")))
         #expect(response.kind == .response)
         #expect(response.json.slice(response.result).map { String(buffer: $0) } == "{\"r\":1e400}")
     }
@@ -39,7 +40,8 @@ import Testing
     @Test("The codes are those of JSON-RPC and MCP")
     func codes() {
         let codes: [RPCError.Code] = [
-            .parseError, .invalidRequest, .methodNotFound, .invalidParams, .internalError, .connectionClosed, .requestTimeout, .resourceNotFound,
+            .parseError, .invalidRequest, .methodNotFound, .invalidParams, .internalError, .connectionClosed, .requestTimeout,
+            .resourceNotFound,
             .requestCancelled,
         ]
         #expect(codes.map(\.rawValue) == [-32700, -32600, -32601, -32602, -32603, -32000, -32001, -32002, -32800])

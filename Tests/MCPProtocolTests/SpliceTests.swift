@@ -31,7 +31,8 @@ import Testing
 
     @Test("Numbers, key order, escapes and white space outside the span are kept byte for byte")
     func kept() throws {
-        let json = try JSONText(validating: ByteBuffer(string: #"{ "z":1e400,"y" :12345678901234567890, "id":7,"x":"\u00e9\/", "w":1.50 }"#))
+        let json = try JSONText(
+            validating: ByteBuffer(string: #"{ "z":1e400,"y" :12345678901234567890, "id":7,"x":"\u00e9\/", "w":1.50 }"#))
         #expect(
             spliced(json, [Splice(json.member("id", of: json.root), .integer(42))])
                 == #"{ "z":1e400,"y" :12345678901234567890, "id":42,"x":"\u00e9\/", "w":1.50 }"#)
@@ -50,7 +51,12 @@ import Testing
         let json = try JSONText(validating: ByteBuffer(string: "[1,2]"))
         #expect(spliced(json, [Splice(json.root, .string("all"))]) == "\"all\"")
         #expect(
-            spliced(json, [Splice(JSONSpan(start: 4, end: 5), .bytes(ByteBuffer(string: ",3]"))), Splice(JSONSpan(start: 0, end: 1), .bytes(ByteBuffer(string: "[0,")))])
+            spliced(
+                json,
+                [
+                    Splice(JSONSpan(start: 4, end: 5), .bytes(ByteBuffer(string: ",3]"))),
+                    Splice(JSONSpan(start: 0, end: 1), .bytes(ByteBuffer(string: "[0,"))),
+                ])
                 == "[0,1,2,3]")
     }
 

@@ -16,7 +16,8 @@ final class ScriptedServer: Sendable {
     private let lists: NIOLockedValueBox<[CatalogueKind: String]>
 
     init(
-        _ name: String, isolation: Isolation = .shared, capabilities: String = #"{"tools":{"listChanged":true}}"#, filter: ToolFilter = .everything,
+        _ name: String, isolation: Isolation = .shared, capabilities: String = #"{"tools":{"listChanged":true}}"#,
+        filter: ToolFilter = .everything,
         lists: [CatalogueKind: String] = [:], answersInitialize: Bool = true
     ) {
         self.name = name
@@ -38,8 +39,10 @@ final class ScriptedServer: Sendable {
         }
     }
 
-    static func tools(_ name: String, _ tools: [String], isolation: Isolation = .shared, filter: ToolFilter = .everything) -> ScriptedServer {
-        ScriptedServer(name, isolation: isolation, filter: filter, lists: [.tools: tools.map { "{\"name\":\"\($0)\"}" }.joined(separator: ",")])
+    static func tools(_ name: String, _ tools: [String], isolation: Isolation = .shared, filter: ToolFilter = .everything) -> ScriptedServer
+    {
+        ScriptedServer(
+            name, isolation: isolation, filter: filter, lists: [.tools: tools.map { "{\"name\":\"\($0)\"}" }.joined(separator: ",")])
     }
 
     func set(_ kind: CatalogueKind, _ entries: String) { lists.withLockedValue { $0[kind] = entries } }
@@ -128,7 +131,9 @@ final class GatewayBench {
 
     func message(_ raw: String) throws -> Message { try Message.parse(ByteBuffer(string: raw)) }
 
-    static func initialize(version: String = "2025-11-25", capabilities: String = "{}", name: String = "client", extra: String = "") -> String {
+    static func initialize(version: String = "2025-11-25", capabilities: String = "{}", name: String = "client", extra: String = "")
+        -> String
+    {
         "{\"jsonrpc\":\"2.0\",\"id\":\"init\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"\(version)\",\"capabilities\":\(capabilities),\"clientInfo\":{\"name\":\"\(name)\",\"version\":\"1\"}\(extra)}}"
     }
 

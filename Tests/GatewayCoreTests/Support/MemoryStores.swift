@@ -51,7 +51,8 @@ final class MemoryStores: SessionStore, EventLog {
     }
 
     private func enqueue<Value: Sendable>(
-        _ operation: String, _ completion: (@Sendable (Result<Value, StoreError>) -> Void)?, _ body: @escaping @Sendable (inout State) -> Value
+        _ operation: String, _ completion: (@Sendable (Result<Value, StoreError>) -> Void)?,
+        _ body: @escaping @Sendable (inout State) -> Value
     ) {
         state.withLockedValue { state in
             state.queue.append {
@@ -108,7 +109,8 @@ final class MemoryStores: SessionStore, EventLog {
     }
 
     func sessions(
-        withAttributePrefix prefix: String, aliveSince: WallTime, completion: @escaping @Sendable (Result<[SessionRecord], StoreError>) -> Void
+        withAttributePrefix prefix: String, aliveSince: WallTime,
+        completion: @escaping @Sendable (Result<[SessionRecord], StoreError>) -> Void
     ) {
         enqueue("list", completion) { state in
             state.order.compactMap { state.sessions[$0] }.filter { record in

@@ -26,7 +26,9 @@ final class RecordingOwner: UpstreamPeerOwner {
         state.withLockedValue { $0.downs.append((reason, willRestart)) }
     }
     func peer(_ peer: UpstreamPeer, receivedRequest request: Message) { state.withLockedValue { $0.requests.append(request) } }
-    func peer(_ peer: UpstreamPeer, receivedNotification notification: Message) { state.withLockedValue { $0.notifications.append(notification) } }
+    func peer(_ peer: UpstreamPeer, receivedNotification notification: Message) {
+        state.withLockedValue { $0.notifications.append(notification) }
+    }
 }
 
 /// Writes down what becomes of a request.
@@ -67,7 +69,8 @@ final class PeerBench {
     ) {
         loop.advanceTime(to: .now())
         let settings = UpstreamPeerSettings(
-            initializeParams: ByteBuffer(string: #"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}"#),
+            initializeParams: ByteBuffer(
+                string: #"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}"#),
             handshakeTimeout: handshakeTimeout, maxInFlight: maxInFlight, restartsByItself: restartsByItself)
         peer = UpstreamPeer(
             name: "srv", settings: settings, factory: factory, eventLoop: loop, backoff: RestartBackoff(policy: backoff),
@@ -100,7 +103,8 @@ final class PeerBench {
 
     func call(_ id: String = "1", token: String? = nil, timeout: TimeAmount = .hours(1)) throws -> RecordingCall {
         let meta = token.map { ",\"_meta\":{\"progressToken\":\($0)}" } ?? ""
-        return try request("{\"jsonrpc\":\"2.0\",\"id\":\(id),\"method\":\"tools/call\",\"params\":{\"name\":\"t\"\(meta)}}", timeout: timeout)
+        return try request(
+            "{\"jsonrpc\":\"2.0\",\"id\":\(id),\"method\":\"tools/call\",\"params\":{\"name\":\"t\"\(meta)}}", timeout: timeout)
     }
 
     /// What a future holds once the loop has run; nil when it is not fulfilled then.

@@ -21,7 +21,8 @@ final class ScriptedLink: UpstreamLink {
     private let onSend: (@Sendable (ScriptedLink, Message) -> Void)?
 
     init(
-        eventLoop: any EventLoop, delegate: any UpstreamLinkDelegate, closesAtOnce: Bool, onSend: (@Sendable (ScriptedLink, Message) -> Void)?
+        eventLoop: any EventLoop, delegate: any UpstreamLinkDelegate, closesAtOnce: Bool,
+        onSend: (@Sendable (ScriptedLink, Message) -> Void)?
     ) {
         self.eventLoop = eventLoop
         self.delegate = delegate
@@ -75,13 +76,17 @@ final class ScriptedLink: UpstreamLink {
 
     func answer(_ message: Message, code: Int, error: String) {
         receive(
-            "{\"jsonrpc\":\"2.0\",\"id\":\(message.idBytes.map { String(buffer: $0) } ?? "null"),\"error\":{\"code\":\(code),\"message\":\"\(error)\"}}")
+            "{\"jsonrpc\":\"2.0\",\"id\":\(message.idBytes.map { String(buffer: $0) } ?? "null"),\"error\":{\"code\":\(code),\"message\":\"\(error)\"}}"
+        )
     }
 
     /// Answers the pending `initialize`.
     func shakeHands(version: String = "2025-11-25", capabilities: String = "{}") {
         guard let initialize = messages(of: .initialize).last else { return }
-        answer(initialize, result: "{\"protocolVersion\":\"\(version)\",\"capabilities\":\(capabilities),\"serverInfo\":{\"name\":\"s\",\"version\":\"1\"}}")
+        answer(
+            initialize,
+            result:
+                "{\"protocolVersion\":\"\(version)\",\"capabilities\":\(capabilities),\"serverInfo\":{\"name\":\"s\",\"version\":\"1\"}}")
     }
 }
 
