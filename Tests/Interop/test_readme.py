@@ -27,7 +27,7 @@ def test_the_python_snippet_runs_as_it_is_written(gateway: Gateway, tmp_path: Pa
     (snippet,) = blocks("python")
     assert URL in snippet
     script = tmp_path / "snippet.py"
-    script.write_text(snippet.replace(URL, gateway.url()))
+    script.write_text(snippet.replace(URL, gateway.url))
     done = run([sys.executable, str(script)])
     assert done.returncode == 0, done.stderr
     assert "get-development-environment-status" in done.stdout

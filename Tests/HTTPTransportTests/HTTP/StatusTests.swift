@@ -35,11 +35,13 @@ struct StatusTests {
         }
     }
 
-    @Test("a wrong initialize is refused with 400 and its id", arguments: [
-        #"{"capabilities":{},"clientInfo":{"name":"x"}}"#, #"{"protocolVersion":1,"capabilities":{},"clientInfo":{"name":"x"}}"#,
-        #"{"protocolVersion":"2025-11-25","clientInfo":{"name":"x"}}"#, #"{"protocolVersion":"2025-11-25","capabilities":{}}"#,
-        #"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{}}"#,
-    ])
+    @Test(
+        "a wrong initialize is refused with 400 and its id",
+        arguments: [
+            #"{"capabilities":{},"clientInfo":{"name":"x"}}"#, #"{"protocolVersion":1,"capabilities":{},"clientInfo":{"name":"x"}}"#,
+            #"{"protocolVersion":"2025-11-25","clientInfo":{"name":"x"}}"#, #"{"protocolVersion":"2025-11-25","capabilities":{}}"#,
+            #"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{}}"#,
+        ])
     func wrongInitialize(params: String) async throws {
         try await TestServer.run { server in
             let response = try await expectRefusal(
@@ -118,7 +120,9 @@ struct StatusTests {
         }
     }
 
-    @Test("what is no HTTP is refused with 400 and the connection ends", arguments: ["nonsense\r\n\r\n", "POST /mcp HTTP/9.9\r\n\r\n", "\u{0}\u{1}\r\n\r\n"])
+    @Test(
+        "what is no HTTP is refused with 400 and the connection ends",
+        arguments: ["nonsense\r\n\r\n", "POST /mcp HTTP/9.9\r\n\r\n", "\u{0}\u{1}\r\n\r\n"])
     func malformed(text: String) async throws {
         try await TestServer.run { server in
             let client = try await server.connect()
@@ -178,7 +182,9 @@ struct StatusTests {
             #expect(try await listener.next() == .ended)
             _ = try await caller.head()
             _ = try await server.upstream.waitFor(method: "notifications/cancelled")
-            for request in [Request.post(Request.ping(), session: session), Request.listen(session: session), Request.make("DELETE", session: session)] {
+            for request in [
+                Request.post(Request.ping(), session: session), Request.listen(session: session), Request.make("DELETE", session: session),
+            ] {
                 _ = try await expectRefusal(request, 404, of: server)
             }
         }

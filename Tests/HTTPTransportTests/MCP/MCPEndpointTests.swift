@@ -34,7 +34,8 @@ struct MCPEndpointTests {
         for change in [{ $0 }, { $0.lowercased() }, { $0.uppercased() }] as [(String) -> String] {
             let head = head(
                 [
-                    ("Host", "h"), ("Accept", "a"), ("Origin", "o"), ("Expect", "100-Continue"), ("Content-Type", "t"), ("Last-Event-ID", "e"),
+                    ("Host", "h"), ("Accept", "a"), ("Origin", "o"), ("Expect", "100-Continue"), ("Content-Type", "t"),
+                    ("Last-Event-ID", "e"),
                     ("Mcp-Session-Id", "s"), ("Content-Length", "12"), ("MCP-Protocol-Version", "v"),
                 ].map { (change($0.0), $0.1) })
             #expect(head.host == "h")
@@ -52,7 +53,8 @@ struct MCPEndpointTests {
     @Test("fields of the same length with other names are not taken for them")
     func otherFields() {
         let head = head([
-            ("Hos_", "x"), ("Accepx", "x"), ("Origi\u{6F}", "x"), ("Content-Typo", "x"), ("Mcp-Session-Ix", "x"), ("Mcp-Protocol-Versiox", "x"),
+            ("Hos_", "x"), ("Accepx", "x"), ("Origi\u{6F}", "x"), ("Content-Typo", "x"), ("Mcp-Session-Ix", "x"),
+            ("Mcp-Protocol-Versiox", "x"),
         ])
         #expect(head.host == nil)
         #expect(head.accept == nil)

@@ -16,7 +16,8 @@ struct MCPRequestRulesTests {
             ("application/*", true, false), ("text/*", false, true), ("application/*, text/*;q=0.1", true, true),
             ("Application/JSON , TEXT/Event-Stream", true, true), ("\tapplication/json\t,\ttext/event-stream", true, true),
             ("application/json;q=0.9, text/event-stream;q=0.5", true, true), ("application/json; charset=utf-8", true, false),
-            ("application/json;q=0, text/event-stream", false, true), ("application/json; q=0.000 , text/event-stream;q=0.001", false, true),
+            ("application/json;q=0, text/event-stream", false, true),
+            ("application/json; q=0.000 , text/event-stream;q=0.001", false, true),
             ("application/json;q=0.0, */*;q=0", false, false), ("application/json;Q=0", false, false), ("text/html, image/*", false, false),
             ("application/jsonx, text/event-stream2", false, false), (",,application/json,,", true, false), (";q=1", false, false),
         ] as [(String?, Bool, Bool)])
@@ -42,7 +43,8 @@ struct MCPRequestRulesTests {
     }
 
     private func status(_ sent: Sent) -> UInt? {
-        let head = MCPRequestHead(HTTPRequestHead(version: .http1_1, method: sent.method, uri: "/mcp", headers: HTTPHeaders(sent.fields)), endpoint: .all)
+        let head = MCPRequestHead(
+            HTTPRequestHead(version: .http1_1, method: sent.method, uri: "/mcp", headers: HTTPHeaders(sent.fields)), endpoint: .all)
         do throws(MCPRefusal) {
             _ = try MCPRequestRules(sent.settings).check(head)
             return nil

@@ -56,7 +56,8 @@ struct OriginAndHostTests {
     @Test(
         "bound to loopback, names that others can point to this machine are refused (DNS rebinding)",
         arguments: [
-            (nil, true), ("localhost", true), ("localhost:3001", true), ("LOCALHOST:3001", true), ("127.0.0.1", true), ("127.0.0.1:3001", true),
+            (nil, true), ("localhost", true), ("localhost:3001", true), ("LOCALHOST:3001", true), ("127.0.0.1", true),
+            ("127.0.0.1:3001", true),
             ("[::1]", true), ("[::1]:3001", true),
             ("evil.example", false), ("evil.example:3001", false), ("localhost.evil.example", false), ("127.0.0.1.nip.io:3001", false),
             ("localtest.me", false), ("", false), ("0.0.0.0:3001", false), ("[::]:3001", false), ("169.254.169.254", false),
@@ -99,7 +100,8 @@ struct OriginAndHostTests {
     @Test(
         "with a list, a name without port matches every port, one with port only that",
         arguments: [
-            ("gateway.example.com", true), ("gateway.example.com:8443", true), ("Gateway.Example.COM:1", true), ("other.example.com", false),
+            ("gateway.example.com", true), ("gateway.example.com:8443", true), ("Gateway.Example.COM:1", true),
+            ("other.example.com", false),
             ("api.example.com:8443", true), ("api.example.com", false), ("api.example.com:8444", false), ("localhost", false),
             ("[2001:db8::1]", true), ("[2001:db8::1]:3001", true), ("[2001:db8::2]", false),
         ])
@@ -111,7 +113,8 @@ struct OriginAndHostTests {
     @Test(
         "loopback addresses are known as such",
         arguments: [
-            ("127.0.0.1", true), ("127.1.2.3", true), ("localhost", true), ("::1", true), ("0.0.0.0", false), ("::", false), ("10.0.0.1", false),
+            ("127.0.0.1", true), ("127.1.2.3", true), ("localhost", true), ("::1", true), ("0.0.0.0", false), ("::", false),
+            ("10.0.0.1", false),
         ])
     func loopback(host: String, expected: Bool) {
         var settings = HTTPTransportSettings()

@@ -27,7 +27,9 @@ struct SSEEncoderTests {
     @Test("line breaks of the message become spaces, those before it stay", arguments: ["\n", "\r", "\r\n"])
     func lineBreaks(text: String) {
         let spaces = String(repeating: " ", count: text.utf8.count)
-        #expect(encode("{\(text)\"a\":\(text)1}\(text)", after: ": before\n\n") == ": before\n\nevent: message\ndata: {\(spaces)\"a\":\(spaces)1}\(spaces)\n\n")
+        #expect(
+            encode("{\(text)\"a\":\(text)1}\(text)", after: ": before\n\n")
+                == ": before\n\nevent: message\ndata: {\(spaces)\"a\":\(spaces)1}\(spaces)\n\n")
     }
 
     @Test("other separators of Unicode are no line breaks of an event and stay", arguments: ["\u{2028}", "\u{2029}", "\u{85}", "\u{0B}"])

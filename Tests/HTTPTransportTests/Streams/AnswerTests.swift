@@ -8,7 +8,8 @@ struct AnswerTests {
     func immediate() async throws {
         try await TestServer.run { server in
             let session = try await server.session()
-            let result = try await server.response(to: Request.post(Request.call("up__echo", id: #""x""#, arguments: #"{"a":1.0}"#), session: session))
+            let result = try await server.response(
+                to: Request.post(Request.call("up__echo", id: #""x""#, arguments: #"{"a":1.0}"#), session: session))
             #expect(result.head["content-type"] == "application/json")
             #expect(result.body == #"{"jsonrpc":"2.0","id":"x","result":{"content":[],"structuredContent":{"a":1.0}}}"#)
             let error = try await server.response(to: Request.post(Request.call("nobody__tool"), session: session))
@@ -112,7 +113,8 @@ struct AnswerTests {
     func batch() async throws {
         try await TestServer.run { server in
             let session = try await server.session(revision: "2025-03-26")
-            let body = "[\(Request.ping(id: "1")),\(Request.call("up__echo", id: "2")),{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"}]"
+            let body =
+                "[\(Request.ping(id: "1")),\(Request.call("up__echo", id: "2")),{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"}]"
             let response = try await server.response(to: Request.post(body, session: session))
             #expect(response.status == 200)
             #expect(response.body.hasPrefix("[{") && response.body.hasSuffix("}]"))

@@ -1,3 +1,5 @@
+import HTTPTransport
+import NIOCore
 import Testing
 
 @Suite("Resumption with Last-Event-ID")
@@ -119,7 +121,7 @@ struct ResumptionTests {
 
     @Test("a position beyond the end of a stream does not swallow what comes")
     func beyondTheEnd() async throws {
-        try await TestServer.run { server in
+        try await TestServer.run({ $0.keepAlive = .milliseconds(50) }) { server in
             let session = try await server.session()
             let caller = try await server.connect()
             try await caller.send(Request.post(Request.call("up__hold", wantsProgress: true), session: session))
@@ -130,13 +132,14 @@ struct ResumptionTests {
             _ = try await caller.event()
             let client = try await server.connect()
             try await client.send(Request.listen(session: session, after: "\(stream).5"))
-            let head = try await client.head()
-            if head.status == 200 {
-                _ = try await client.event()
-                server.upstream.release()
-                let rest = try await client.next()
-                withKnownIssue { #expect(rest != .broken && rest != .ended) }
-            }
+            guard try await client.head().status == 200 else { return }
+            _ = try await client.event()
+            server.upstream.release()
+            // Another reader has the rest, so it is there to be had.
+            let (other, _) = try await server.listen(session: session, after: "\(stream).1")
+            #expect(try await other.messages().count == 1)
+            let next = try await client.event()
+            withKnownIssue("only keep-alive comments come, for ever") { #expect(next.isMessage) }
         }
     }
 }

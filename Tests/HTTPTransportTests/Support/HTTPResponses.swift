@@ -6,7 +6,9 @@ struct ReceivedBytes: Sendable, CustomStringConvertible {
     private var decoded: [UInt8] = []
     private var bodyHasEnded = false
 
-    var description: String { "\(isClosed ? "closed, " : "")\(bytes.count) bytes \(text(bytes.prefix(300))), decoded \(text(decoded.prefix(300)))" }
+    var description: String {
+        "\(isClosed ? "closed, " : "")\(bytes.count) bytes \(text(bytes.prefix(300))), decoded \(text(decoded.prefix(300)))"
+    }
 
     /// The head of the next response.
     mutating func takeHead() -> ResponseHead? {
@@ -50,7 +52,9 @@ struct ReceivedBytes: Sendable, CustomStringConvertible {
 
     private mutating func decodeChunks() {
         while !bodyHasEnded, let lineEnd = bytes.firstRange(of: Array("\r\n".utf8)) {
-            guard let size = Int(text(bytes[..<lineEnd.lowerBound]), radix: 16), bytes.count >= lineEnd.upperBound + size + 2 else { return }
+            guard let size = Int(text(bytes[..<lineEnd.lowerBound]), radix: 16), bytes.count >= lineEnd.upperBound + size + 2 else {
+                return
+            }
             decoded += bytes[lineEnd.upperBound..<lineEnd.upperBound + size]
             bytes.removeSubrange(..<(lineEnd.upperBound + size + 2))
             bodyHasEnded = size == 0

@@ -74,6 +74,14 @@ final class RawClient: Sendable {
         return event
     }
 
+    /// The next event that carries a message.
+    func message() async throws -> ServerSentEvent {
+        while true {
+            let event = try await event()
+            if event.isMessage { return event }
+        }
+    }
+
     /// All events until the response ends or breaks, those that carry messages.
     func messages() async throws -> [ServerSentEvent] {
         var events: [ServerSentEvent] = []

@@ -34,7 +34,8 @@ enum Request {
 
     static func call(_ tool: String, id: String = "1", arguments: String = "{}", wantsProgress: Bool = false) -> String {
         let meta = wantsProgress ? ",\"_meta\":{\"progressToken\":\"p\(id.filter { $0 != "\"" })\"}" : ""
-        return "{\"jsonrpc\":\"2.0\",\"id\":\(id),\"method\":\"tools/call\",\"params\":{\"name\":\"\(tool)\",\"arguments\":\(arguments)\(meta)}}"
+        return
+            "{\"jsonrpc\":\"2.0\",\"id\":\(id),\"method\":\"tools/call\",\"params\":{\"name\":\"\(tool)\",\"arguments\":\(arguments)\(meta)}}"
     }
 
     static func ping(id: String = "1") -> String { "{\"jsonrpc\":\"2.0\",\"id\":\(id),\"method\":\"ping\"}" }

@@ -115,7 +115,8 @@ final class ScriptedLink: UpstreamLink {
         let arguments = message.param("arguments")
         let token = json.slice(json.member("progressToken", of: message.param("_meta")))
         switch json.string(message.param("name")) {
-        case "echo": respond(id, result: "{\"content\":[],\"structuredContent\":\(json.slice(arguments).map { String(buffer: $0) } ?? "{}")}")
+        case "echo":
+            respond(id, result: "{\"content\":[],\"structuredContent\":\(json.slice(arguments).map { String(buffer: $0) } ?? "{}")}")
         case "hold": upstream.seen.update { $0.held.append(.init(link: self, id: id, token: token)) }
         case "progress":
             let count = json.integer(json.member("count", of: arguments)) ?? 0
