@@ -1,3 +1,4 @@
+import GatewayCore
 import HTTPTransport
 import NIOCore
 import Testing
@@ -70,8 +71,8 @@ struct ListeningTests {
         }
     }
 
-    @Test("messages while nobody listens wait for the next stream")
-    func waiting() async throws {
+    @Test("a stream that its client left goes on where it was")
+    func goingOn() async throws {
         try await TestServer.run { server in
             let session = try await server.session()
             try await setLevel(session, server)
@@ -83,6 +84,45 @@ struct ListeningTests {
             let event = try await again.event()
             #expect(event.data?.contains("kept") == true)
             #expect(event.sequence == 1)
+        }
+    }
+
+    @Test("what a session's own server says while nobody listens waits for the first stream")
+    func waiting() async throws {
+        try await TestServer.run { server in
+            let session = try await server.session()
+            let call = Request.post(Request.call("own__echo"), session: session)
+            #expect(try await server.response(to: call).status == 200)
+            for number in 0..<3 { server.upstream.seen.value.links.last?.say(log("\(number)")) }
+            // The answer comes behind the messages.
+            #expect(try await server.response(to: call).status == 200)
+            let (listener, _) = try await server.listen(session: session)
+            for number in 0..<3 {
+                let event = try await listener.message()
+                #expect(event.data?.contains("\"data\":\"\(number)\"") == true)
+                #expect(event.sequence == number + 1)
+            }
+        }
+    }
+
+    @Test("many changes of a list while nobody listens are one")
+    func listChanges() async throws {
+        try await TestServer.run { server in
+            let session = try await server.session()
+            let kept = ScriptedUpstream()
+            for number in 0..<3 {
+                server.gateway.setUpstreams([
+                    UpstreamDefinition(name: "up\(number)", isolation: .shared, factory: kept, fingerprint: "\(number)")
+                ])
+                let list = Request.post(#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#, session: session)
+                #expect(try await server.response(to: list).body.contains("up\(number)__echo"))
+            }
+            let (listener, _) = try await server.listen(session: session)
+            #expect(try await listener.message().data?.contains("notifications/tools/list_changed") == true)
+            server.gateway.setUpstreams([])
+            let next = try await listener.message()
+            #expect(next.data?.contains("notifications/tools/list_changed") == true)
+            #expect(next.sequence == 2)
         }
     }
 }

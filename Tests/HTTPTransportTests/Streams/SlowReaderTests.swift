@@ -81,7 +81,7 @@ struct SlowReaderTests {
             server.upstream.release()
             let (reader, _) = try await server.listen(session: session, after: first.id)
             let messages = try await reader.messages()
-            withKnownIssue { #expect(messages.count == count + 1) }
+            withKnownIssue("it depends on how fast", isIntermittent: true) { #expect(messages.count == count + 1) }
         }
     }
 }
