@@ -209,8 +209,9 @@ public final class Gateway: Sendable {
     func whenSettled(server: String?, _ body: @escaping @Sendable () -> Void) {
         let unsettled = hosts.filter { (server == nil || $0.name == server) && !$0.isSettled }
         // The wait counts from when the upstream was configured, so that one that never comes delays clients of the first moments only.
-        let deadline = unsettled.map { $0.createdAt + settings.startupWait }.max() ?? .now()
-        guard deadline > .now() else { return body() }
+        let loop = eventLoopGroup.next()
+        let deadline = unsettled.map { $0.createdAt + settings.startupWait }.max() ?? loop.now
+        guard deadline > loop.now else { return body() }
         let once = NIOLockedValueBox<(@Sendable () -> Void)?>(body)
         let remaining = NIOLockedValueBox(unsettled.count)
         let fire: @Sendable () -> Void = {
@@ -219,7 +220,7 @@ public final class Gateway: Sendable {
                 return body
             }?()
         }
-        let timer = eventLoopGroup.next().scheduleTask(deadline: deadline) { fire() }
+        let timer = loop.scheduleTask(deadline: deadline) { fire() }
         for host in unsettled {
             host.whenSettled {
                 let isLast = remaining.withLockedValue { count in

@@ -150,7 +150,7 @@ import Testing
         let bench = GatewayBench()
         let (owner, other) = (try bench.session(), try bench.session())
         _ = try bench.listen(owner)
-        let stream = try #require(owner.streams.first)
+        let stream = try #require(owner.state.withLockedValue({ $0.listening.first }))
         #expect(try found(stream.id, in: owner, bench) === stream)
         #expect(try found(stream.id, in: other, bench) == nil)
         #expect(try found(StreamID("lnothing"), in: owner, bench) == nil)
@@ -167,7 +167,7 @@ import Testing
         session.sendUnsolicited(ByteBuffer(string: "m"))
         bench.settle()
         #expect(first.events.count + second.events.count == 1)
-        session.streams[0].detach(first)
+        session.state.withLockedValue { $0.listening[0] }.detach(first)
         #expect(session.openListeningStream { _ in } != nil)
         bench.settle()
     }

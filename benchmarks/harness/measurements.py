@@ -11,6 +11,7 @@ from .processes import Process, Processes
 from .subjects import Paths, Subject, start_gateway
 
 CONNECTIONS = (1, 16, 64)
+WARM_UP_SESSIONS = 100
 SESSIONS = 1_000
 
 
@@ -73,14 +74,18 @@ def measure_memory(paths: Paths, processes: Processes, pace: Pace, streams_per_s
         return memory_of(process)
 
     sessions_for_streams = max(SESSIONS, pace.streams // streams_per_session)
-    steps = sorted({SESSIONS, sessions_for_streams})
+    steps = sorted({WARM_UP_SESSIONS, SESSIONS, sessions_for_streams})
     result: dict = {"streams": pace.streams, "sessions_of_streams": sessions_for_streams, "idle": settled_memory()}
     hold = Hold(paths.load, port, steps, pace.streams)
     try:
-        progress(f"memory: {SESSIONS} sessions")
+        # The first sessions bring the code that serves them into memory; what one more session takes is seen after them.
+        progress(f"memory: {WARM_UP_SESSIONS} sessions to warm up")
         hold.next_step(is_first=True)
+        result["warm"] = settled_memory()
+        progress(f"memory: {SESSIONS} sessions")
+        hold.next_step()
         result["with_1000_sessions"] = result["before_streams"] = settled_memory()
-        if len(steps) > 1:
+        if len(steps) > 2:
             progress(f"memory: {sessions_for_streams} sessions")
             hold.next_step()
             result["before_streams"] = settled_memory()
@@ -99,7 +104,7 @@ def measure_memory(paths: Paths, processes: Processes, pace: Pace, streams_per_s
     def growth(name: str, since: str, count: int) -> float:
         return (result[name]["rss_kib"] - result[since]["rss_kib"]) / count
 
-    result["kib_per_session"] = growth("with_1000_sessions", "idle", SESSIONS)
+    result["kib_per_session"] = growth("with_1000_sessions", "warm", SESSIONS - WARM_UP_SESSIONS)
     if sessions_for_streams > SESSIONS:
         result["kib_per_further_session"] = growth("before_streams", "with_1000_sessions", sessions_for_streams - SESSIONS)
     result["kib_per_stream"] = growth("with_streams", "before_streams", pace.streams)

@@ -30,11 +30,12 @@ extension Session {
     /// a new one. `opened` runs when it is durable. Nil when the session has too many.
     public func openListeningStream(opened: @escaping @Sendable (Result<Void, StoreError>) -> Void) -> (stream: EventStream, after: UInt64)?
     {
-        state.withLockedValue { state in
-            if let stream = state.listening.last(where: { !$0.isConnected && $0.hasUndelivered }) {
-                opened(.success(()))
-                return (stream, stream.deliveredSequence)
-            }
+        let waiting = state.withLockedValue { $0.listening.last { !$0.isConnected && $0.hasUndelivered } }
+        if let waiting {
+            opened(.success(()))
+            return (waiting, waiting.deliveredSequence)
+        }
+        return state.withLockedValue { state in
             if state.listening.count >= gateway.settings.maxListeningStreams {
                 guard let index = state.listening.firstIndex(where: { !$0.isConnected }) else { return nil }
                 state.listening.remove(at: index)

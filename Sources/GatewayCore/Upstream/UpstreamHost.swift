@@ -11,7 +11,7 @@ final class UpstreamHost: Sendable {
     private let state = NIOLockedValueBox(State())
 
     /// When it was configured: clients wait for a start only so long after that.
-    let createdAt = NIODeadline.now()
+    let createdAt: NIODeadline
 
     private struct State {
         /// The shared conversation; with `session` isolation the one that the catalogue is read from.
@@ -35,6 +35,7 @@ final class UpstreamHost: Sendable {
         self.definition = definition
         self.gateway = gateway
         logger = gateway.logger
+        createdAt = gateway.eventLoopGroup.next().now
     }
 
     var name: String { definition.name }

@@ -8,7 +8,7 @@ extension UpstreamPeer {
     func connectIfNeeded(_ core: UpstreamPeerCore) {
         switch core.phase {
         case .idle: connect(core)
-        case .givenUp(let until, _) where NIODeadline.now() >= until: connect(core)
+        case .givenUp(let until, _) where eventLoop.now >= until: connect(core)
         default: return
         }
     }
@@ -80,8 +80,8 @@ extension UpstreamPeer {
         let info = UpstreamInfo(revision: revision, initializeResult: json)
         core.info = info
         core.phase = .ready
-        core.readySince = .now()
-        core.lastUsed = .now()
+        core.readySince = eventLoop.now
+        core.lastUsed = eventLoop.now
         link.handshakeCompleted(revision: revision)
         _ = link.send(MessageWriter.notification(method: Method.initialized.name), call: nil)
         logger.info("upstream is ready", metadata: ["upstream": "\(name)", "revision": "\(revision.rawValue)"])
@@ -119,7 +119,7 @@ extension UpstreamPeer {
             if willRestart { connect(core) }
             return
         }
-        let now = NIODeadline.now()
+        let now = eventLoop.now
         var random = SystemRandomNumberGenerator()
         switch core.backoff.next(at: now, uptime: wasReady.map { now - $0 }, using: &random) {
         case .restart(let delay):

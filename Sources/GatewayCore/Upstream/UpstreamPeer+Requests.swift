@@ -18,14 +18,14 @@ extension UpstreamPeer {
         case .stopping, .stopped:
             handler.upstreamFailed(stoppedError)
             return
-        case .givenUp(let until, let reason) where NIODeadline.now() < until:
+        case .givenUp(let until, let reason) where eventLoop.now < until:
             handler.upstreamFailed(givenUpError(reason: reason))
             return
         default: break
         }
         let call = core.nextCall
         core.nextCall &+= 1
-        let now = NIODeadline.now()
+        let now = eventLoop.now
         core.lastUsed = now
         core.calls[call] = .init(handler: handler, request: request, deadline: now + request.timeout, timeout: request.timeout)
         handler.upstreamAccepted(call: call, by: self)
@@ -73,6 +73,7 @@ extension UpstreamPeer {
         if let reason {
             params.writeStaticString(",\"reason\":")
             params.writeImmutableBuffer(reason)
+            params.replaceLineBreaks()
         }
         params.writeStaticString("}")
         _ = link.send(MessageWriter.notification(method: Method.cancelled.name, params: params), call: nil)
@@ -90,7 +91,7 @@ extension UpstreamPeer {
         guard core.deadlineTask == nil else { return }
         core.deadlineTask = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(500), delay: .milliseconds(500)) { task in
             let core = self.core.value
-            let now = NIODeadline.now()
+            let now = self.eventLoop.now
             if !core.openInputs.isEmpty, now - core.lastInput < self.settings.clientInputTimeout { return }
             for (call, entry) in core.calls where entry.deadline <= now {
                 let wasWaiting = core.waiting.firstIndex(of: call).map { core.waiting.remove(at: $0) } != nil
@@ -157,7 +158,7 @@ extension UpstreamPeer {
                     core.tasks[call]?.taskProgressed(message)
                     return
                 }
-                entry.deadline = .now() + entry.timeout
+                entry.deadline = eventLoop.now + entry.timeout
                 core.calls[call] = entry
                 entry.handler.upstreamProgressed(message)
                 return
@@ -171,7 +172,7 @@ extension UpstreamPeer {
             }
             // The server waits for its client: what was asked of it is not silent meanwhile.
             if let id = message.idBytes { core.openInputs.insert(id) }
-            core.lastInput = .now()
+            core.lastInput = eventLoop.now
             core.owner?.peer(self, receivedRequest: message)
         }
     }

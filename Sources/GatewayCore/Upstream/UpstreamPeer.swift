@@ -62,7 +62,8 @@ public final class UpstreamPeer: Sendable {
         self.eventLoop = eventLoop
         self.logger = logger
         // The core is created here and from then on touched on the loop only.
-        self.core = NIOLoopBoundBox.makeBoxSendingValue(UpstreamPeerCore(backoff: backoff, owner: owner), eventLoop: eventLoop)
+        self.core = NIOLoopBoundBox.makeBoxSendingValue(
+            UpstreamPeerCore(backoff: backoff, owner: owner, now: eventLoop.now), eventLoop: eventLoop)
     }
 
     /// Runs `body` on the loop: at once when already there.
@@ -112,7 +113,7 @@ public final class UpstreamPeer: Sendable {
             core.openInputs.remove(id)
             guard case .ready = core.phase, let link = core.link else { return }
             // The time the client took is not held against the server.
-            for (call, entry) in core.calls { core.calls[call]?.deadline = .now() + entry.timeout }
+            for (call, entry) in core.calls { core.calls[call]?.deadline = self.eventLoop.now + entry.timeout }
             _ = link.send(response, call: nil)
         }
     }
@@ -142,7 +143,7 @@ public final class UpstreamPeer: Sendable {
     public func stopIfIdle(for idle: TimeAmount) -> EventLoopFuture<Bool> {
         eventLoop.submit {
             let core = self.core.value
-            guard case .ready = core.phase, core.calls.isEmpty, NIODeadline.now() - core.lastUsed >= idle else { return false }
+            guard case .ready = core.phase, core.calls.isEmpty, self.eventLoop.now - core.lastUsed >= idle else { return false }
             core.wantsToRun = false
             core.phase = .pausing
             core.link?.close()
@@ -189,7 +190,7 @@ final class UpstreamPeerCore {
     var attempt: UInt64 = 0
     var handshakeCall: UInt64?
     var info: UpstreamInfo?
-    var lastUsed = NIODeadline.now()
+    var lastUsed: NIODeadline
     var readySince: NIODeadline?
     var wantsToRun = false
     var backoff: RestartBackoff
@@ -197,11 +198,13 @@ final class UpstreamPeerCore {
     var stopPromises: [EventLoopPromise<Void>] = []
     /// Raw ids of requests of the server to its client that are not answered yet.
     var openInputs: Set<ByteBuffer> = []
-    var lastInput = NIODeadline.now()
+    var lastInput: NIODeadline
     var lastFailure = "it has not finished starting"
     weak var owner: (any UpstreamPeerOwner)?
 
-    init(backoff: RestartBackoff, owner: any UpstreamPeerOwner) {
+    init(backoff: RestartBackoff, owner: any UpstreamPeerOwner, now: NIODeadline) {
+        lastUsed = now
+        lastInput = now
         self.backoff = backoff
         self.owner = owner
     }

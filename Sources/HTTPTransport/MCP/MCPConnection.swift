@@ -85,9 +85,14 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !hasFallback else { return context.fireErrorCaught(error) }
-        if error is HTTPParserError, case .idle = state {
+        if let error = error as? HTTPParserError, case .idle = state {
+            // NIO says "unknown" where its own limit on the header's size stopped the parser.
+            let isTooBig = error == .headerOverflow || error == .unknown
+            let reason = isTooBig ? "the header is larger than the limit (limits.maxHeaderBytes)" : "malformed HTTP request"
             refuse(
-                MCPRefusal(status: .badRequest, error: RPCError(code: .invalidRequest, message: "malformed HTTP request")), closing: true)
+                MCPRefusal(
+                    status: isTooBig ? .requestHeaderFieldsTooLarge : .badRequest, error: RPCError(code: .invalidRequest, message: reason)),
+                closing: true)
         } else {
             context.close(promise: nil)
         }

@@ -23,12 +23,13 @@ final class RecordingSubscriber: StreamSubscriber {
     var ended: Int { state.withLockedValue { $0.ended } }
     var detached: Int { state.withLockedValue { $0.detached } }
 
-    func deliver(_ event: StreamEvent, of stream: EventStream, isLast: Bool) {
+    func deliver(_ event: StreamEvent, of stream: EventStream, isLast: Bool, isReplay: Bool) {
         state.withLockedValue { state in
             state.events.append(event)
             if isLast { state.last.append(event.sequence) }
         }
     }
+    func whenDrained(_ body: @escaping @Sendable () -> Void) { body() }
     func streamEnded(_ stream: EventStream) { state.withLockedValue { $0.ended += 1 } }
     func streamDetached(_ stream: EventStream) { state.withLockedValue { $0.detached += 1 } }
 }

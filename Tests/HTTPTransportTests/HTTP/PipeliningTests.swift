@@ -159,7 +159,7 @@ struct PipeliningTests {
             try await client.send(Request.post(body, session: session).replacing("HTTP/1.1", with: "HTTP/1.0"))
             let head = try await client.head()
             #expect(head["content-type"] == "text/event-stream")
-            withKnownIssue { #expect(head["transfer-encoding"] == nil) }
+            #expect(head["transfer-encoding"] == nil)
             try await client.waitForClose()
         }
     }

@@ -11,8 +11,10 @@ struct MCPEndpointTests {
             ("/mcp", MCPEndpoint.all), ("/mcp?x=1", .all), ("/mcp?", .all),
             ("/servers/git/mcp", .server("git")), ("/servers/a-b_c/mcp?y", .server("a-b_c")),
             ("/servers/mcp/mcp", .server("mcp")),
+            // No server can have these names, so that they get MCP's 404.
+            ("/servers//mcp", .server("")), ("/servers/a/b/mcp", .server("a/b")),
             ("/", nil), ("", nil), ("/MCP", nil), ("/mcp/", nil), ("/mcpx", nil), ("/x/mcp", nil), ("/health", nil),
-            ("/servers//mcp", nil), ("/servers/mcp", nil), ("/servers/a/b/mcp", nil), ("/servers/a/mcp/", nil), ("/?/mcp", nil),
+            ("/servers/mcp", nil), ("/servers/a/mcp/", nil), ("/?/mcp", nil),
             ("/servers/a?/mcp", nil),
         ] as [(String, MCPEndpoint?)])
     func paths(uri: String, expected: MCPEndpoint?) {

@@ -29,9 +29,7 @@ struct MCPRequestRulesTests {
 
     @Test("a weight of 0 for a type is stronger than a wildcard (RFC 9110, 12.5.1)")
     func specificAccept() {
-        withKnownIssue {
-            #expect(!MCPRequestRules(HTTPTransportSettings()).accepts("text/event-stream;q=0, */*").events)
-        }
+        #expect(!MCPRequestRules(HTTPTransportSettings()).accepts("text/event-stream;q=0, */*").events)
     }
 
     private struct Sent: CustomTestStringConvertible {

@@ -40,11 +40,7 @@ struct ListeningTests {
             let session = try await server.session()
             let (listener, _) = try await server.listen(session: session)
             await listener.close()
-            await withKnownIssue {
-                try await server.wait(until: "no stream is left", within: .seconds(1)) {
-                    try await server.connectedStreams(of: session) == 0
-                }
-            }
+            try await server.wait(until: "no stream is left") { try await server.connectedStreams(of: session) == 0 }
         }
     }
 

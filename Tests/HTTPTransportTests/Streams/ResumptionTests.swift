@@ -23,8 +23,7 @@ struct ResumptionTests {
             await caller.close()
             for round in 0..<5 {
                 server.upstream.reportProgress("\(2 * round + 1)")
-                let (client, primed) = try await server.listen(session: session, after: last.id)
-                #expect(primed.id == last.id)
+                let (client, _) = try await server.listen(session: session, after: last.id)
                 last = try await client.event()
                 #expect(number(last) == 2 * round + 1)
                 server.upstream.reportProgress("\(2 * round + 2)")
@@ -53,10 +52,9 @@ struct ResumptionTests {
             let all = try await caller.messages()
             #expect(all.map(\.sequence) == (1...601).map { $0 })
             // Around the borders of what a replay reads at once.
-            for position in [0, 1, 255, 256, 257, 512, 600, 601] {
+            for position in [0, 1, 31, 32, 33, 64, 256, 600, 601] {
                 let id = position == 0 ? primed.id : all[position - 1].id
-                let (client, again) = try await server.listen(session: session, after: id)
-                #expect(again.id == id)
+                let (client, _) = try await server.listen(session: session, after: id)
                 #expect(try await client.messages() == Array(all[position...]))
                 await client.close()
             }
@@ -82,7 +80,7 @@ struct ResumptionTests {
                         break
                     }
                     if event.isMessage { seen.append(event.sequence ?? -1) }
-                    last = event
+                    if event.id != nil { last = event }
                 }
                 await client.close()
                 if !isOver { (client, _) = try await server.listen(session: session, after: last.id) }
@@ -138,8 +136,7 @@ struct ResumptionTests {
             // Another reader has the rest, so it is there to be had.
             let (other, _) = try await server.listen(session: session, after: "\(stream).1")
             #expect(try await other.messages().count == 1)
-            let next = try await client.event()
-            withKnownIssue("only keep-alive comments come, for ever") { #expect(next.isMessage) }
+            #expect(try await client.message().sequence == 2)
         }
     }
 }
