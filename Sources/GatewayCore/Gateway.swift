@@ -179,7 +179,7 @@ public final class Gateway: Sendable {
             var started: [UpstreamHost] = []
             state.hosts = definitions.map { definition in
                 if let host = old[definition.name], host.definition.fingerprint == definition.fingerprint { return host }
-                let host = UpstreamHost(definition: definition, gateway: self)
+                let host = UpstreamHost(definition: definition, gateway: self, replacing: old[definition.name])
                 started.append(host)
                 return host
             }

@@ -72,7 +72,7 @@ def test_doctor_is_content_with_a_good_configuration(tmp_path: Path) -> None:
     [
         ({"absent": {"command": "no-such-command-anywhere"}}, ["absent", "no-such-command-anywhere", "PATH"]),
         ({"exits": raw(env={"RAW_HANDSHAKE": "exit"})}, ["exits", "cannot start: no licence"]),
-        ({"mute": raw(env={"RAW_HANDSHAKE": "never"}, timeout=2)}, ["mute"]),
+        ({"mute": raw(env={"RAW_HANDSHAKE": "never"}, handshakeTimeout=2)}, ["mute"]),
         ({"remote": {"url": "http://127.0.0.1:9/mcp"}}, ["remote", "127.0.0.1:9"]),
     ],
 )

@@ -8,7 +8,7 @@ final class UpstreamHost: Sendable {
     let definition: UpstreamDefinition
     unowned let gateway: Gateway
     private let logger: Logger
-    private let state = NIOLockedValueBox(State())
+    private let state: NIOLockedValueBox<State>
 
     /// When it was configured: clients wait for a start only so long after that.
     let createdAt: NIODeadline
@@ -31,7 +31,12 @@ final class UpstreamHost: Sendable {
         weak var session: Session?
     }
 
-    init(definition: UpstreamDefinition, gateway: Gateway) {
+    /// - Parameter predecessor: the host of the same name that it replaces. Its lists are shown until the new ones are known, so that
+    ///   a change of the configuration does not make tools vanish for a moment.
+    init(definition: UpstreamDefinition, gateway: Gateway, replacing predecessor: UpstreamHost?) {
+        var state = State()
+        if let predecessor { state.catalogue = predecessor.catalogue }
+        self.state = NIOLockedValueBox(state)
         self.definition = definition
         self.gateway = gateway
         logger = gateway.logger
@@ -174,7 +179,9 @@ final class UpstreamHost: Sendable {
                     state.catalogues[self.name] = own
                 }
             } else {
+                let others = CatalogueKind.allCases.filter { kind in !kinds.contains(kind) && !(self.info?.has(kind.capability) ?? false) }
                 self.state.withLockedValue { state in
+                    for kind in others { state.catalogue.set(kind, to: []) }
                     for (kind, entries) in fetched { state.catalogue.set(kind, to: entries) }
                 }
                 self.gateway.catalogueChanged()
@@ -204,9 +211,14 @@ extension UpstreamHost: UpstreamPeerOwner {
             return
         }
         // The process that only told the catalogue is stopped when idle; that is no failure.
-        state.withLockedValue { state in
+        let isUnknown = state.withLockedValue { state in
             if definition.isolation == .shared || state.info == nil { state.failure = reason }
+            guard state.info == nil else { return false }
+            // It never started: what its predecessor offered is not there any more.
+            state.catalogue = UpstreamCatalogue()
+            return true
         }
+        if isUnknown { gateway.catalogueChanged() }
         settle()
     }
 
