@@ -176,7 +176,7 @@ let package = Package(
         .testTarget(
             name: "GatewayCoreTests",
             dependencies: ["GatewayCore", .product(name: "NIOEmbedded", package: "swift-nio")], swiftSettings: settings),
-        .testTarget(name: "GatewayConfigurationTests", dependencies: ["GatewayConfiguration"], swiftSettings: settings),
+        .testTarget(name: "GatewayConfigurationTests", dependencies: ["GatewayConfiguration", "GatewayCore"], swiftSettings: settings),
         .testTarget(name: "EmbeddedStoreTests", dependencies: ["EmbeddedStore"], swiftSettings: settings),
         .testTarget(name: "UpstreamsTests", dependencies: ["Upstreams"], swiftSettings: settings),
         .testTarget(name: "EnvironmentToolsTests", dependencies: ["EnvironmentTools"], swiftSettings: settings),

@@ -12,6 +12,9 @@ struct EnvironmentStatusToolTests {
         var settings = EnvironmentToolsSettings()
         settings.repositoryPath = "/nowhere"
         settings.dockerSocketPath = "/nowhere/docker.sock"
+        // Long enough for a machine that is busy with other tests; tests of the limits set their own.
+        (settings.gitTimeout, settings.dockerTimeout, settings.databaseTimeout) = (.seconds(60), .seconds(60), .seconds(60))
+        settings.overallTimeout = .seconds(120)
         change(&settings)
         return try #require(EnvironmentTools.tools(settings: settings).first)
     }

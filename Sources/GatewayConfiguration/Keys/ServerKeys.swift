@@ -1,3 +1,5 @@
+import GatewayCore
+
 /// Every key of an entry of `mcpServers`, in the order of the documentation.
 enum ServerKeys {
     static let transports = ValueKind.Choice(
@@ -24,7 +26,7 @@ enum ServerKeys {
         key("url", .text(.httpURL), "none", "http: MCP endpoint of the server."),
         key("headers", .map(.headers), "none", "http: headers that are sent with every request. Never logged."),
         key(
-            "isolation", .choice(.init(values: ServerIsolation.allCases.map(\.rawValue))), defaults.isolation.rawValue,
+            "isolation", .choice(.init(values: Isolation.allCases.map(\.rawValue))), defaults.isolation.rawValue,
             "`shared`: one process or connection for all sessions. `session`: one for each, which alone may use the client's sampling, elicitation and roots."
         ),
         key(

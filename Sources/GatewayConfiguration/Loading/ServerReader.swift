@@ -1,3 +1,5 @@
+import GatewayCore
+
 /// Reads one entry of `mcpServers`.
 struct ServerReader {
     var context: ValueContext
@@ -33,7 +35,7 @@ struct ServerReader {
 
     private func server(name: String, transport: ServerTransport, _ values: [String: SectionReader.Entry]) -> ServerConfiguration {
         var server = ServerConfiguration(name: name, transport: transport)
-        if case .text(let text)? = values["isolation"]?.value, let isolation = ServerIsolation(rawValue: text) {
+        if case .text(let text)? = values["isolation"]?.value, let isolation = Isolation(rawValue: text) {
             server.isolation = isolation
         }
         if case .duration(let timeout)? = values["timeout"]?.value { server.timeout = timeout }

@@ -1,3 +1,5 @@
+public import GatewayCore
+
 /// One entry of `mcpServers`: an MCP server behind the gateway.
 public struct ServerConfiguration: Sendable, Equatable {
     /// The key of the entry; the first half of `<server>__<tool>`. Always valid by `ServerName`.
@@ -5,7 +7,7 @@ public struct ServerConfiguration: Sendable, Equatable {
     /// How the gateway reaches the server.
     public var transport: ServerTransport
     /// Who shares the process or connection.
-    public var isolation: ServerIsolation
+    public var isolation: Isolation
     /// How long one call may take.
     public var timeout: Duration
     /// How long `initialize` may take, the start of the process included.
@@ -27,7 +29,7 @@ public struct ServerConfiguration: Sendable, Equatable {
     ///   - tools: filter on the server's own tool names.
     ///   - disabled: whether to leave it out.
     public init(
-        name: String, transport: ServerTransport, isolation: ServerIsolation = .shared, timeout: Duration = .seconds(60),
+        name: String, transport: ServerTransport, isolation: Isolation = .shared, timeout: Duration = .seconds(60),
         handshakeTimeout: Duration = .seconds(30), idleTimeout: Duration = .seconds(600), tools: ToolFilter = ToolFilter(),
         disabled: Bool = false
     ) {

@@ -3,14 +3,14 @@
 /// A tool passes when no deny pattern matches and, if there are allow patterns, one of them does.
 public struct ToolFilter: Sendable, Hashable {
     /// Nil lets every tool pass that is not denied.
-    let allow: [String]?
-    let deny: [String]
+    public var allow: [String]?
+    public var deny: [String]
 
     /// Lets everything pass.
     public static let everything = ToolFilter(allow: nil, deny: [])
 
     /// Patterns may hold `*` (any characters) and `?` (one character).
-    public init(allow: [String]?, deny: [String]) {
+    public init(allow: [String]? = nil, deny: [String] = []) {
         self.allow = allow
         self.deny = deny
     }

@@ -18,14 +18,14 @@ struct UpstreamFactory: Sendable {
 
     func definition(_ server: ServerConfiguration) -> UpstreamDefinition {
         var definition = UpstreamDefinition(
-            name: server.name, isolation: server.isolation == .session ? .session : .shared, factory: linkFactory(server),
+            name: server.name, isolation: server.isolation, factory: linkFactory(server),
             fingerprint: "\(server)")
         definition.callTimeout = TimeAmount(server.timeout)
         definition.handshakeTimeout = TimeAmount(server.handshakeTimeout)
         definition.idleTimeout = TimeAmount(server.idleTimeout)
         definition.maxSessionProcesses = settings.limits.maxSessionProcesses
         definition.maxInFlight = settings.limits.maxInFlightPerUpstream
-        definition.toolFilter = GatewayCore.ToolFilter(allow: server.tools.allow, deny: server.tools.deny)
+        definition.toolFilter = server.tools
         return definition
     }
 
