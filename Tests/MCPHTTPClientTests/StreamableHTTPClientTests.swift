@@ -250,7 +250,7 @@ struct StreamableHTTPClientTests {
         } configure: {
             $0.maxMessageBytes = 1000
             $0.maxInFlight = 2
-            $0.responseTimeout = .milliseconds(300)
+            $0.responseTimeout = .seconds(2)
         } body: { fixture in
             fixture.send(#"{"jsonrpc":"2.0","id":1,"method":"big"}"#, token: 1)
             try await fixture.recorder.wait(for: 1)
@@ -261,7 +261,7 @@ struct StreamableHTTPClientTests {
             #expect(events[0] == .failed(1, .messageTooLarge(limit: 1000)))
             #expect(events[1] == .failed(2, .messageTooLarge(limit: 1000)))
             #expect(events[2] == .failed(5, .tooManyInFlight(limit: 2)))
-            #expect(Set(events[3...]) == [.failed(3, .timedOut(seconds: 0.3)), .failed(4, .timedOut(seconds: 0.3))])
+            #expect(Set(events[3...]) == [.failed(3, .timedOut(seconds: 2)), .failed(4, .timedOut(seconds: 2))])
         }
     }
 

@@ -38,6 +38,8 @@ struct StoreDirectory: Sendable {
     /// Lets others open the directory. Call once.
     func unlock() {
         // The file stays: removing it would let two processes lock two files of the same name.
+        // Said, not only implied by closing: a child that is between fork and exec just now still holds the same description.
+        flock(lockDescriptor, LOCK_UN)
         close(lockDescriptor)
     }
 
