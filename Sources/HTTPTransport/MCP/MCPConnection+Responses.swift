@@ -20,10 +20,9 @@ extension MCPConnection {
     }
 
     /// Closes so that a client that is still sending can read the answer: a close with unread bytes would reset the connection and take
-    /// the answer with it. What still comes is dropped, for a bounded time.
+    /// the answer with it. What still comes is dropped until the body ends or the time is over.
     private func lingeringClose(_ context: ChannelHandlerContext) {
         let channel = context.channel
-        context.close(mode: .output, promise: nil)
         let timer = context.eventLoop.scheduleTask(in: Self.lingerTime) { channel.close(promise: nil) }
         channel.closeFuture.whenComplete { _ in timer.cancel() }
     }

@@ -179,7 +179,8 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
             case .GET: listen(head)
             default: delete(head)
             }
-        case .idle, .answering, .streaming, .closing: break
+        case .closing: if isLingering { context.close(promise: nil) }
+        case .idle, .answering, .streaming: break
         }
     }
 }
