@@ -202,9 +202,7 @@ import Testing
         bench.append(1...1)
         bench.stream.end()
         bench.stores.run()
-        do {
-            #expect(subscriber.sequences == [1])
-        }
+        #expect(subscriber.sequences == [1])
     }
 
     @Test("Who attaches to an empty stream that has ended is told so")
@@ -215,9 +213,7 @@ import Testing
         let subscriber = RecordingSubscriber()
         bench.stream.attach(subscriber, after: 0)
         bench.stores.run()
-        do {
-            #expect(subscriber.ended == 1)
-        }
+        #expect(subscriber.ended == 1)
     }
 
     @Test("A position beyond the newest event loses nothing that comes")
@@ -230,9 +226,7 @@ import Testing
         bench.stores.run()
         bench.append(3...3)
         bench.stores.run()
-        do {
-            #expect(subscriber.sequences == [3])
-        }
+        #expect(subscriber.sequences == [3])
     }
 
     @Test("An event that the log refuses is delivered all the same")

@@ -71,9 +71,20 @@ import Testing
         _ = try bench.request("vendor/x", in: caller)
         a.link.receive(log("error"))
         bench.settle()
-        do {
-            #expect(listening.events.isEmpty)
-        }
+        #expect(listening.events.isEmpty)
+    }
+
+    @Test("A server that announces changes faster than it answers is asked once more, not once for each")
+    func listChangedFlood() throws {
+        let server = ScriptedServer.tools("s", ["a"])
+        let bench = GatewayBench([server])
+        _ = try bench.session()
+        let before = server.link.messages(of: .toolsList).count
+        for _ in 0..<1000 { server.link.receive(changed) }
+        server.set(.tools, #"{"name":"last"}"#)
+        bench.settle()
+        #expect(server.link.messages(of: .toolsList).count - before == 2)
+        #expect(try bench.request("tools/list", in: try bench.session()).result == #"{"tools":[{"name":"s__last"}]}"#)
     }
 
     @Test("A changed list is read again and told to sessions; what did not change is not told")

@@ -118,9 +118,7 @@ import Testing
         #expect(subscriber.events.count == 1)
         a.link.receive(updated("file:///abc"))
         bench.settle()
-        do {
-            #expect(subscriber.events.count == 1)
-        }
+        #expect(subscriber.events.count == 1)
     }
 
     @Test("A subscription that the server refuses is not remembered")
@@ -132,9 +130,7 @@ import Testing
         a.link.answer(try #require(a.link.messages(of: .resourcesSubscribe).first), code: -32602, error: "no")
         bench.settle()
         #expect(sink.errorCode == -32602)
-        do {
-            #expect(!session.isSubscribed(to: "x:1"))
-        }
+        #expect(!session.isSubscribed(to: "x:1"))
     }
 
     @Test("A session has no more subscriptions than the bound")

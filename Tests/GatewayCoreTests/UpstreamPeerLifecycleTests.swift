@@ -220,9 +220,7 @@ import Testing
         let call = try bench.call()
         bench.link.closed(LinkClosure(description: "gone", mayReconnectAtOnce: true))
         bench.link.shakeHands()
-        do {
-            #expect(call.isOver || !bench.link.messages(of: .toolsCall).isEmpty)
-        }
+        #expect(call.isOver || !bench.link.messages(of: .toolsCall).isEmpty)
     }
 
     // MARK: Stop
@@ -338,9 +336,7 @@ import Testing
         bench.makeReady()
         #expect(bench.stopsWhenIdle)
         let call = try bench.call()
-        do {
-            #expect(!call.isOver)
-        }
+        #expect(!call.isOver)
         bench.link.closed(LinkClosure(description: "idle", isOrderly: true))
     }
 
@@ -353,8 +349,6 @@ import Testing
         bench.link.receive("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}")
         bench.peer.core.value.calls[try #require(call.call)]?.deadline = .uptimeNanoseconds(0)
         bench.loop.advanceTime(by: .seconds(1))
-        do {
-            #expect(call.failures.count == 1)
-        }
+        #expect(call.failures.count == 1)
     }
 }

@@ -174,9 +174,7 @@ import Testing
         let call = try bench.call()
         bench.peer.cancel(
             call: try #require(call.call), reason: ByteBuffer(string: "[\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\"}\n]"))
-        do {
-            #expect(bench.link.texts.last?.contains("\n") == false)
-        }
+        #expect(bench.link.texts.last?.contains("\n") == false)
     }
 
     @Test("Cancelling what waits for the start takes it back silently")

@@ -12,7 +12,7 @@ import mcp_types as types
 from mcp import Client
 from pydantic import ConfigDict
 
-ROOTS = [types.Root(uri="file:///work/project", name="project"), types.Root(uri="file:///tmp/%C3%BC", name="ü")]
+ROOTS = [types.Root(uri="file:///srv/project", name="project"), types.Root(uri="file:///tmp/%C3%BC", name="ü")]
 
 
 class AnyParams(types.RequestParams):

@@ -24,6 +24,8 @@ final class UpstreamHost: Sendable {
         var waiters: [@Sendable () -> Void] = []
         var failure: String?
         var isStopped = false
+        /// Peers whose lists are being read, with the kinds that changed meanwhile.
+        var refreshing: [ObjectIdentifier: Set<CatalogueKind>] = [:]
     }
 
     private struct SessionPeer {
@@ -159,6 +161,29 @@ final class UpstreamHost: Sendable {
 
     // MARK: Catalogue
 
+    /// Reads changed lists again. While that goes on, further changes are remembered and read once: a server that announces changes
+    /// faster than it answers costs no more than its own speed.
+    private func refreshOnce(_ kinds: [CatalogueKind], from peer: UpstreamPeer) {
+        guard !kinds.isEmpty else { return }
+        let key = ObjectIdentifier(peer)
+        let isRunning = state.withLockedValue { state in
+            guard let due = state.refreshing[key] else {
+                state.refreshing[key] = []
+                return false
+            }
+            state.refreshing[key] = due.union(kinds)
+            return true
+        }
+        guard !isRunning else { return }
+        refresh(kinds, from: peer).whenComplete { _ in
+            if let session = self.session(of: peer) {
+                for method in Set(kinds.map(\.listChanged)).sorted(by: { $0.name < $1.name }) { session.sendListChanged(method) }
+            }
+            let due = self.state.withLockedValue { $0.refreshing.removeValue(forKey: key) } ?? []
+            self.refreshOnce(CatalogueKind.allCases.filter { due.contains($0) }, from: peer)
+        }
+    }
+
     /// Reads lists again and tells the gateway what is new.
     func refresh(_ kinds: [CatalogueKind], from peer: UpstreamPeer) -> EventLoopFuture<Void> {
         let reads = kinds.map { kind in
@@ -244,9 +269,7 @@ extension UpstreamHost: UpstreamPeerOwner {
         let method = notification.methodName
         let kinds = CatalogueKind.allCases.filter { $0.listChanged == method }
         if !kinds.isEmpty {
-            let declared = kinds.filter { kind in peer.currentInfo()?.has(kind.capability) ?? false }
-            let session = session(of: peer)
-            refresh(declared, from: peer).whenSuccess { session?.sendListChanged(method) }
+            refreshOnce(kinds.filter { kind in peer.currentInfo()?.has(kind.capability) ?? false }, from: peer)
             return
         }
         if let session = session(of: peer) {
