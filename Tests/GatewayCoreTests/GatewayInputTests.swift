@@ -11,7 +11,9 @@ import Testing
         #"{"jsonrpc":"2.0","id":7,"method":"sampling/createMessage","params":{"_meta":{"progressToken":"up"},"maxTokens":1e2}}"#
 
     /// A session with a call in progress on a process of its own.
-    private func calling(_ bench: GatewayBench, capabilities: String = "{}") throws -> (session: Session, sink: RecordingSink) {
+    private func calling(_ bench: GatewayBench, capabilities: String = GatewayBench.allCapabilities) throws -> (
+        session: Session, sink: RecordingSink
+    ) {
         let session = try bench.session(capabilities: capabilities)
         return (session, try bench.request("tools/call", #"{"name":"s__t"}"#, in: session))
     }
@@ -123,6 +125,18 @@ import Testing
         let count = server.link.sent.count
         try bench.accept("{\"jsonrpc\":\"2.0\",\"id\":\(question.idBytes.map { String(buffer: $0) } ?? ""),\"result\":{}}", in: session)
         #expect(server.link.sent.count == count)
+    }
+
+    @Test("A question that needs a capability which the client did not declare is refused")
+    func undeclaredCapability() throws {
+        let server = server()
+        let bench = GatewayBench([server])
+        let (_, sink) = try calling(bench, capabilities: #"{"roots":{}}"#)
+        let link = server.link
+        link.receive(#"{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{}}"#)
+        bench.settle()
+        #expect(sink.events.isEmpty)
+        #expect(link.texts.last?.contains("-32601") == true)
     }
 
     @Test("More questions than the bound are refused")

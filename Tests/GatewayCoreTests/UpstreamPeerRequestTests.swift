@@ -217,12 +217,22 @@ import Testing
         #expect(bench.owner.requests.isEmpty)
     }
 
+    @Test("A broken answer to a request fails it at once", arguments: ["", ",\"result\":{},\"error\":{}", ",\"result\":\"text\""])
+    func brokenAnswer(members: String) throws {
+        let bench = PeerBench()
+        bench.makeReady()
+        let call = try bench.call()
+        bench.link.receive("{\"jsonrpc\":\"2.0\",\"id\":\(try #require(call.call))\(members)}")
+        #expect(call.failures.map(\.code) == [.internalError])
+        #expect(call.responses.isEmpty)
+    }
+
     @Test("Garbage is ignored and a batch is taken apart")
     func garbage() throws {
         let bench = PeerBench()
         bench.makeReady()
         let calls = [try bench.call("1"), try bench.call("2")]
-        for line in ["", "hello", "{", "[1,", "42", "{}", "null", "[]", "[1]", "{\"jsonrpc\":\"1.0\",\"id\":2,\"result\":{}}", "\u{0}"] {
+        for line in ["", "hello", "{", "[1,", "42", "{}", "null", "[]", "[1]", "{\"jsonrpc\":\"1.0\",\"id\":999,\"result\":{}}", "\u{0}"] {
             bench.link.receive(line)
         }
         #expect(bench.isReady)

@@ -119,6 +119,9 @@ enum ConfigurationKeys {
             "limits.maxNestingDepth", 8...4096, \.limits.maxNestingDepth,
             "Levels of nesting in a JSON message. A deeper one gets a parse error."),
         .integer(
+            "limits.maxBatchSize", 1...10_000, \.limits.maxBatchSize,
+            "Messages in one JSON-RPC batch (revisions up to 2025-03-26). A larger batch gets 400."),
+        .integer(
             "limits.maxListeningStreamsPerSession", 1...1000, \.limits.maxListeningStreamsPerSession,
             "Listening (GET) streams of one session at once. Further ones get 429."),
     ]

@@ -12,6 +12,8 @@ public struct LimitSettings: Sendable, Equatable {
     public var maxSessionProcesses = 200
     /// Levels of nesting in a JSON message.
     public var maxNestingDepth = 512
+    /// Messages in one JSON-RPC batch.
+    public var maxBatchSize = 100
     /// Listening (GET) streams of one session at once.
     public var maxListeningStreamsPerSession = 16
 

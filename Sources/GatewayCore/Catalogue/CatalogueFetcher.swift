@@ -30,7 +30,8 @@ enum CatalogueFetcher {
                 return true
             }
             let next = json.member("nextCursor", of: response.result)
-            guard json.firstByte(next) == UInt8(ascii: "\""), number < maximumPages else {
+            // The same cursor again would lead to the same page again.
+            guard json.firstByte(next) == UInt8(ascii: "\""), number < maximumPages, json.slice(next) != cursor else {
                 return peer.eventLoop.makeSucceededFuture(entries)
             }
             return page(kind, from: peer, cursor: json.slice(next), collected: entries, number: number + 1)

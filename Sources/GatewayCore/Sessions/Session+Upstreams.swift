@@ -14,6 +14,12 @@ extension Session {
         return bytes
     }
 
+    /// Whether the client declared a capability in its `initialize`.
+    func declares(_ capability: StaticString) -> Bool {
+        guard let json = try? JSONText(validating: initializeParams) else { return false }
+        return json.member(capability, of: json.member("capabilities", of: json.root)).isPresent
+    }
+
     /// Tells a process that was started (again) what the client had told an earlier one.
     func restoreUpstreamState(on peer: UpstreamPeer, host: String, info: UpstreamInfo) {
         let (level, uris) = state.withLockedValue { state in
@@ -29,6 +35,9 @@ extension Session {
         switch method {
         case .loggingMessage:
             guard wants(notification) else { return }
+        case .progress:
+            // Of a request that is over, or with a token that nobody gave.
+            return
         case .resourcesUpdated:
             sendUnsolicited(bytes)
             return
@@ -96,6 +105,18 @@ extension String {
     fileprivate func isBelow(_ parent: String) -> Bool {
         guard hasPrefix(parent), let next = dropFirst(parent.count).first else { return false }
         return parent.hasSuffix("/") || next == "/" || next == "?" || next == "#"
+    }
+}
+
+extension MCPProtocol.Method {
+    /// The client capability that a server's request needs; nil for methods that need none or are not known.
+    var clientCapability: StaticString? {
+        switch self {
+        case .samplingCreateMessage: "sampling"
+        case .elicitationCreate: "elicitation"
+        case .rootsList: "roots"
+        default: nil
+        }
     }
 }
 

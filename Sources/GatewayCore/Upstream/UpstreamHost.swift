@@ -205,11 +205,13 @@ final class UpstreamHost: Sendable {
                 }
             } else {
                 let others = CatalogueKind.allCases.filter { kind in !kinds.contains(kind) && !(self.info?.has(kind.capability) ?? false) }
-                self.state.withLockedValue { state in
+                let isChanged = self.state.withLockedValue { state in
+                    let before = state.catalogue
                     for kind in others { state.catalogue.set(kind, to: []) }
                     for (kind, entries) in fetched { state.catalogue.set(kind, to: entries) }
+                    return CatalogueKind.allCases.contains { !state.catalogue.isSame(as: before, $0) }
                 }
-                self.gateway.catalogueChanged()
+                if isChanged { self.gateway.catalogueChanged() }
             }
         }
     }
@@ -254,6 +256,11 @@ extension UpstreamHost: UpstreamPeerOwner {
             let error = RPCError(
                 code: .methodNotFound,
                 message: "the gateway shares this server between clients; set \"isolation\": \"session\" to let it ask its client")
+            peer.respond(error.response(id: id), to: id)
+            return
+        }
+        if let feature = request.methodName.clientCapability, !session.declares(feature) {
+            let error = RPCError(code: .methodNotFound, message: "the client did not declare the capability \"\(feature)\"")
             peer.respond(error.response(id: id), to: id)
             return
         }

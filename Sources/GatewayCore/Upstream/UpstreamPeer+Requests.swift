@@ -134,6 +134,10 @@ extension UpstreamPeer {
                 for case .success(let message) in elements { receive(message, core: core) }
                 return
             }
+            if let id = error.id, let json = try? JSONText(validating: id), let call = json.unsigned(json.root) {
+                take(call, core)?.handler.upstreamFailed(
+                    RPCError(code: .internalError, message: "upstream \"\(name)\" answered with a broken message: \(error)"))
+            }
             logger.warning(
                 "upstream sent something that is no MCP message",
                 metadata: ["upstream": "\(name)", "error": "\(error)", "bytes": "\(bytes.readableBytes)"])
@@ -150,6 +154,11 @@ extension UpstreamPeer {
             } else if let entry = take(call, core) {
                 core.lastUsed = entry.deadline - entry.timeout
                 if let exchange = entry.handler as? Exchange, exchange.mayBecomeTask { rememberTask(exchange, call: call, core: core) }
+                guard message.kind == .errorResponse || message.json.isObject(message.result) else {
+                    entry.handler.upstreamFailed(
+                        RPCError(code: .internalError, message: "upstream \"\(name)\" answered with a result that is no object"))
+                    return
+                }
                 entry.handler.upstreamResponded(message)
             }
         case .notification:

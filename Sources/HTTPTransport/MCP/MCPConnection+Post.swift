@@ -111,6 +111,8 @@ extension MCPConnection {
         guard (revision ?? session.revision).hasBatches, session.revision.hasBatches else {
             return refuseBatch("JSON-RPC batches are not part of revision \(session.revision.rawValue)")
         }
+        let limit = server.settings.maxBatchSize
+        guard elements.count <= limit else { return refuseBatch("a batch may hold \(limit) messages (limits.maxBatchSize)") }
         guard !elements.isEmpty else { return refuseBatch("an empty batch is no request") }
         var messages: [Message] = []
         for element in elements {

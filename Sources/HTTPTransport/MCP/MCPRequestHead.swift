@@ -40,6 +40,8 @@ struct MCPRequestHead {
     var lastEventID: String?
     var contentLength: Int?
     var expectsContinue = false
+    /// A field that may stand once stands twice: which one counts would be anybody's guess.
+    var isAmbiguous = false
 
     init(_ head: HTTPRequestHead, endpoint: MCPEndpoint) {
         method = head.method
@@ -48,11 +50,14 @@ struct MCPRequestHead {
         for (name, value) in head.headers {
             // The length decides most fields without comparing characters.
             switch name.utf8.count {
-            case 4 where name.isField("host"): host = value
+            case 4 where name.isField("host"):
+                isAmbiguous = isAmbiguous || host != nil
+                host = value
             case 6:
                 if name.isField("accept") {
                     accept = accept.map { $0 + "," + value } ?? value
                 } else if name.isField("origin") {
+                    isAmbiguous = isAmbiguous || origin != nil
                     origin = value
                 } else if name.isField("expect") {
                     expectsContinue = value.lowercased() == "100-continue"
@@ -61,6 +66,7 @@ struct MCPRequestHead {
             case 13 where name.isField("last-event-id"): lastEventID = value
             case 14:
                 if name.isField("mcp-session-id") {
+                    isAmbiguous = isAmbiguous || sessionID != nil
                     sessionID = value
                 } else if name.isField("content-length") {
                     contentLength = Int(value)

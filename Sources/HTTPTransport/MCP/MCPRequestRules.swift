@@ -29,6 +29,7 @@ struct MCPRequestRules: Sendable {
 
     /// Checks everything that the header alone decides. The revision is what the header names, nil without one.
     func check(_ head: MCPRequestHead) throws(MCPRefusal) -> Revision? {
+        guard !head.isAmbiguous else { throw refuse(.badRequest, "Host, Origin and Mcp-Session-Id may be given once") }
         try checkOrigin(head.origin)
         try checkHost(head.host)
         switch head.method {

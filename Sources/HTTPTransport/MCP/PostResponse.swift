@@ -42,11 +42,10 @@ struct PostResponse {
         switch phase {
         case .collecting(var collected):
             if isFinal {
+                // Emptied first: an array that two hold is copied by the append.
+                phase = .done
                 collected.append(message)
-                if outstanding == 0 {
-                    phase = .done
-                    return .json(collected)
-                }
+                if outstanding == 0 { return .json(collected) }
                 phase = .collecting(collected)
                 return .nothing
             }

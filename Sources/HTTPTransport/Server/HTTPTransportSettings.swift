@@ -24,6 +24,8 @@ public struct HTTPTransportSettings: Sendable {
     /// Bytes of a request's header fields.
     public var maxHeaderBytes = 32 << 10
     public var maxNestingDepth = 512
+    /// Messages in one JSON-RPC batch.
+    public var maxBatchSize = 100
     /// How long open exchanges may go on after SIGTERM.
     public var drainTimeout: TimeAmount = .seconds(30)
     /// Connections the kernel may hold before they are accepted.

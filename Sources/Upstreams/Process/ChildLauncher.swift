@@ -112,8 +112,8 @@ struct ChildLauncher: Sendable {
                 }
             }
         }.takingOwnershipOfDescriptor(input: pipes.output.readEnd)
-        let errorOutput = bootstrap(maximumRead: 64 * 1024) { [limits, logger] in
-            StderrHandler(limits: limits, tail: tail, logger: logger) { bound.value.errorOutputEnded() }
+        let errorOutput = bootstrap(maximumRead: 64 * 1024) { [limits, logger, secrets = command.environment] in
+            StderrHandler(limits: limits, tail: tail, environment: secrets, logger: logger) { bound.value.errorOutputEnded() }
         }.takingOwnershipOfDescriptor(input: pipes.errorOutput.readEnd)
 
         input.and(output).and(errorOutput).assumeIsolated().flatMapThrowing { channels in

@@ -11,6 +11,8 @@ final class StderrHandler: ChannelInboundHandler {
     private let tailLines: Int
     private let tail: NIOLockedValueBox<[String]>
     private let logger: Logger
+    /// Values of the configured environment: children print what they are given, but log, errors and clients must not see it.
+    private let secrets: [String]
     private let onClosed: () -> Void
     private var throttle: StderrThrottle
     private var line = ByteBuffer()
@@ -18,7 +20,14 @@ final class StderrHandler: ChannelInboundHandler {
     private var truncated = false
     private var report: Scheduled<Void>?
 
-    init(limits: ChildLimits, tail: NIOLockedValueBox<[String]>, logger: Logger, onClosed: @escaping () -> Void) {
+    /// Shorter values than this are no secrets: replacing them would make the log unreadable.
+    private static let minimumSecretLength = 6
+
+    init(
+        limits: ChildLimits, tail: NIOLockedValueBox<[String]>, environment: [String: String], logger: Logger,
+        onClosed: @escaping () -> Void
+    ) {
+        secrets = environment.values.filter { $0.utf8.count >= Self.minimumSecretLength }.sorted { $0.utf8.count > $1.utf8.count }
         self.lineBytes = max(1, limits.stderrLineBytes)
         self.tailLines = limits.stderrTailLines
         self.tail = tail
@@ -75,6 +84,7 @@ final class StderrHandler: ChannelInboundHandler {
             truncated = false
         }
         guard !text.isEmpty else { return }
+        for secret in secrets { text = text.replacing(secret, with: "[redacted]") }
         tail.withLockedValue { tail in
             if tail.count >= tailLines, !tail.isEmpty {
                 tail.removeFirst(tail.count - tailLines + 1)

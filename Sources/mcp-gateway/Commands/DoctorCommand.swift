@@ -24,8 +24,16 @@ struct DoctorCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let (loader, configuration) = try options.load()
         LoggingBootstrap.bootstrap(format: .text, level: .error)
+        let configuration: GatewayConfiguration
+        do throws(ConfigurationError) {
+            configuration = try ConfigurationLoader(configPath: options.config, overrides: options.overrides).load()
+        } catch {
+            // Nothing else can be checked before the configuration is right.
+            try? report(
+                error.problems.map { .problem("configuration", "\($0)", advice: "correct it; docs/configuration.md has every key") })
+            throw ExitCode(78)
+        }
         var findings: [Finding] = []
         findings.append(
             .good(
@@ -36,7 +44,6 @@ struct DoctorCommand: AsyncParsableCommand {
         findings.append(await checkPort(configuration.gateway))
         findings.append(checkStore(configuration.gateway))
         findings += await checkServers(configuration)
-        _ = loader
         try report(findings)
     }
 

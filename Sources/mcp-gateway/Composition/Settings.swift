@@ -36,6 +36,7 @@ extension GatewaySettings {
         http.maxBodyBytes = limits.maxBodyBytes
         http.maxHeaderBytes = limits.maxHeaderBytes
         http.maxNestingDepth = limits.maxNestingDepth
+        http.maxBatchSize = limits.maxBatchSize
         http.drainTimeout = TimeAmount(drainTimeout)
         return http
     }

@@ -131,7 +131,12 @@ final class GatewayBench {
 
     func message(_ raw: String) throws -> Message { try Message.parse(ByteBuffer(string: raw)) }
 
-    static func initialize(version: String = "2025-11-25", capabilities: String = "{}", name: String = "client", extra: String = "")
+    /// What a client that can do everything declares.
+    static let allCapabilities = #"{"sampling":{},"elicitation":{},"roots":{}}"#
+
+    static func initialize(
+        version: String = "2025-11-25", capabilities: String = allCapabilities, name: String = "client", extra: String = ""
+    )
         -> String
     {
         "{\"jsonrpc\":\"2.0\",\"id\":\"init\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"\(version)\",\"capabilities\":\(capabilities),\"clientInfo\":{\"name\":\"\(name)\",\"version\":\"1\"}\(extra)}}"
@@ -144,7 +149,7 @@ final class GatewayBench {
         return try #require(outcome.withLockedValue { $0 })
     }
 
-    func session(server: String? = nil, version: String = "2025-11-25", capabilities: String = "{}") throws -> Session {
+    func session(server: String? = nil, version: String = "2025-11-25", capabilities: String = allCapabilities) throws -> Session {
         try create(Self.initialize(version: version, capabilities: capabilities), server: server).get().session
     }
 
