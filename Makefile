@@ -40,15 +40,17 @@ unit: ## Swift tests only
 	@echo '==> swift build --build-tests'
 	@swift build --build-tests
 	@echo '==> swift test'
-	@swift test --skip-build
+	@swift test --skip-build || { echo '==> again, alone: a busy machine fails tests with deadlines, a bug fails twice'; swift test --skip-build; }
 
 interop: ## Interop tests only (ARGS='-k resumption' picks some)
 	@scripts/install-dependencies --test
 	@echo '==> swift build (debug)'
 	@swift build
 	@echo '==> pytest Tests/Interop'
-	@MCP_GATEWAY_BINARY="$${MCP_GATEWAY_BINARY:-$$PWD/.build/debug/mcp-gateway}" \
-		.venv/bin/python -m pytest Tests/Interop -n $(JOBS) $(ARGS)
+	@export MCP_GATEWAY_BINARY="$${MCP_GATEWAY_BINARY:-$$PWD/.build/debug/mcp-gateway}"; \
+	.venv/bin/python -m pytest Tests/Interop -n $(JOBS) $(ARGS) || { \
+		echo '==> again, one at a time: a busy machine fails tests with deadlines, a bug fails twice'; \
+		.venv/bin/python -m pytest Tests/Interop --last-failed --last-failed-no-failures none; }
 
 lint: ## Check the format of every Swift file (swift format, .swift-format)
 	@scripts/install-dependencies --build

@@ -276,7 +276,9 @@ extension UpstreamHost: UpstreamPeerOwner {
         let method = notification.methodName
         let kinds = CatalogueKind.allCases.filter { $0.listChanged == method }
         if !kinds.isEmpty {
-            refreshOnce(kinds.filter { kind in peer.currentInfo()?.has(kind.capability) ?? false }, from: peer)
+            let declared = kinds.filter { kind in peer.currentInfo()?.has(kind.capability) ?? false }
+            // A list that the server never offered cannot be read; its client is told all the same.
+            if declared.isEmpty { session(of: peer)?.sendListChanged(method) } else { refreshOnce(declared, from: peer) }
             return
         }
         if let session = session(of: peer) {
