@@ -1,4 +1,3 @@
-import DequeModule
 public import Logging
 import MCPProtocol
 import NIOConcurrencyHelpers
@@ -276,8 +275,7 @@ public final class Gateway: Sendable {
         }
         let empty = CatalogueView(parts: [], pageSize: settings.pageSize)
         let mergedChanges = merged.changes(from: oldMerged)
-        let singleChanges = single.mapValues { $0 }.map { name, view in (name, view.changes(from: oldSingle[name] ?? empty)) }
-        let changesByServer = Dictionary(uniqueKeysWithValues: singleChanges)
+        let changesByServer = Dictionary(uniqueKeysWithValues: single.map { ($0, $1.changes(from: oldSingle[$0] ?? empty)) })
         guard !mergedChanges.isEmpty || changesByServer.values.contains(where: { !$0.isEmpty }) else { return }
         for session in registry.all {
             let changes = session.server.map { changesByServer[$0] ?? [] } ?? mergedChanges

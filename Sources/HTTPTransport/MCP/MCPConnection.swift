@@ -38,6 +38,10 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
     static let lingerTime = TimeAmount.seconds(5)
     var responder: PostResponder?
     var context: ChannelHandlerContext?
+    /// Bytes of a refused request's body that were read and dropped.
+    private var droppedBytes = 0
+    /// A refused body that is larger is not read to its end.
+    private static let droppedBodyLimit = 1 << 20
     /// Bytes of a stream that wait for a slow reader.
     var waitingBytes = 0
     /// What waits for `waitingBytes` to become 0.
@@ -127,6 +131,7 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
         isKeepAlive = request.isKeepAlive && !server.gateway.isDraining
         version = head.version
         body.clear()
+        droppedBytes = 0
         do throws(MCPRefusal) {
             let revision = try server.rules.check(request)
             if let name = endpoint.server, !server.gateway.hasServer(name) {
@@ -140,7 +145,7 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
             }
         } catch {
             // A small body is read to its end, so that the connection stays usable; a big one is not worth it.
-            if (request.contentLength ?? 0) > 1 << 20 || request.expectsContinue {
+            if (request.contentLength ?? 0) > Self.droppedBodyLimit || request.expectsContinue {
                 refuse(error, closing: true)
             } else {
                 state = .refusing(error)
@@ -162,8 +167,8 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
             guard body.readableBytes + part.readableBytes <= server.settings.maxBodyBytes else { return refuse(tooLarge, closing: true) }
             if body.readableBytes == 0 { body = part } else { body.writeImmutableBuffer(part) }
         case .refusing(let refusal):
-            waitingBytes += part.readableBytes
-            if waitingBytes > 1 << 20 { refuse(refusal, closing: true) }
+            droppedBytes += part.readableBytes
+            if droppedBytes > Self.droppedBodyLimit { refuse(refusal, closing: true) }
         case .idle, .answering, .streaming, .closing: break
         }
     }
