@@ -36,8 +36,10 @@ extension ConfigurationKey {
         }
     }
 
-    static func optionalText(_ path: String, _ rule: TextRule, _ keyPath: Path<String?>, _ summary: String) -> Self {
-        Self(path, .text(rule), keyPath, summary, defaultText: nil, otherVariables: []) {
+    static func optionalText(
+        _ path: String, _ rule: TextRule, _ keyPath: Path<String?>, _ summary: String, otherVariables: [String] = []
+    ) -> Self {
+        Self(path, .text(rule), keyPath, summary, defaultText: nil, otherVariables: otherVariables) {
             if case .text(let text) = $0 { .some(text) } else { nil }
         } wrap: {
             $0.map { .text($0) }

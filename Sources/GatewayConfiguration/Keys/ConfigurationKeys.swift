@@ -5,7 +5,7 @@ enum ConfigurationKeys {
     private static let hour = Duration.seconds(3600)
     private static let redisRefusal = "the Redis store arrives with a later release; use \"embedded\""
 
-    static let gateway: [ConfigurationKey] = general + store + sessions + streams + limits + log + environmentTools
+    static let gateway: [ConfigurationKey] = general + store + sessions + streams + limits + api + metrics + log + environmentTools
 
     private static let general: [ConfigurationKey] = [
         .choice(
@@ -33,6 +33,10 @@ enum ConfigurationKeys {
             "instanceID", .instanceID, \.instanceID,
             "Name of this instance in logs, metrics and ownership records; unique among instances.",
             defaultText: "the host name", otherVariables: ["INSTANCE_ID"]),
+        .optionalText(
+            "colour", .instanceID, \.colour,
+            "Colour of a blue-green deployment that this instance belongs to; `/health` and `mcp_build_info` show it.",
+            otherVariables: ["DEPLOYMENT_COLOUR"]),
         .flag(
             "enableSSE", \.enableSSE,
             "Whether clients may be answered with, and may open, SSE streams. Without it every answer is JSON, GET gets 405, and progress and log messages are dropped.",
@@ -70,6 +74,10 @@ enum ConfigurationKeys {
         .integer(
             "sessions.maxSessions", 1...10_000_000, \.sessions.maxSessions,
             "Sessions that may exist at once. Further `initialize` requests get 503."),
+        .integer(
+            "sessions.maxSessionsPerClient", 1...10_000_000, \.sessions.maxSessionsPerClient,
+            "Sessions that one client (`clientInfo.name`, or `clientId` of the REST API) may have at once. Further ones get 429. Many users of one program share its name: lower it only where names tell clients apart."
+        ),
         .duration(
             "sessions.idleEviction", .seconds(1)...day, \.sessions.idleEviction,
             "A session that is idle for this long is dropped from memory; the store still has it and the next request loads it."),
@@ -81,6 +89,9 @@ enum ConfigurationKeys {
         .duration(
             "streams.keepAlive", .milliseconds(100)...hour, \.streams.keepAlive,
             "Time between two comments on an SSE stream that has nothing to say, so that proxies keep it open."),
+        .duration(
+            "streams.eventsKeepAlive", .milliseconds(100)...hour, \.streams.eventsKeepAlive,
+            "Time between two `keepalive` events on `/sse/events`."),
         .duration(
             "streams.firstEventWait", .zero...Duration.seconds(60), \.streams.firstEventWait,
             "How long a POST waits for its first event; if that is the result, the answer is JSON. After it the answer becomes an SSE stream."
@@ -102,8 +113,7 @@ enum ConfigurationKeys {
     private static let limits: [ConfigurationKey] = [
         .size(
             "limits.maxBodyBytes", 1024...(1 << 30), \.limits.maxBodyBytes,
-            "Bytes of one request body, and of one message of an upstream. A larger body gets 413; a child that writes a longer line is stopped and its calls fail."
-        ),
+            "Bytes of one request body, and of one message of an HTTP upstream. A larger body gets 413."),
         .size("limits.maxHeaderBytes", 4096...(1 << 20), \.limits.maxHeaderBytes, "Bytes of the headers of one request. More gets 431."),
         .integer(
             "limits.maxInFlightPerUpstream", 1...1_000_000, \.limits.maxInFlightPerUpstream,
@@ -123,11 +133,58 @@ enum ConfigurationKeys {
             "Messages in one JSON-RPC batch (revisions up to 2025-03-26). A larger batch gets 400."),
         .integer(
             "limits.maxListeningStreamsPerSession", 1...1000, \.limits.maxListeningStreamsPerSession,
-            "Listening (GET) streams of one session at once. Further ones get 429."),
+            "Listening (GET) streams of one session at once, and as many connections to `/sse/events`. Further ones get 429."),
+        .integer(
+            "limits.requestRatePerSession", 0...1_000_000, \.limits.requestRatePerSession,
+            "Requests of one session per second, with bursts of as many; 0 means no bound. Further ones get 429 with `Retry-After`."),
+        .integer(
+            "limits.maxConcurrentRequests", 1...1_000_000, \.limits.maxConcurrentRequests,
+            "Requests of all clients that wait for their answer at once. Further ones get 503 with `Retry-After` before their body is read."
+        ),
+        .integer(
+            "limits.maxConnections", 1...1_000_000, \.limits.maxConnections,
+            "Connections of clients at once. A further one gets 503 with `Retry-After` and is closed."),
+        .duration(
+            "limits.headerTimeout", .milliseconds(100)...hour, \.limits.headerTimeout,
+            "How long a client may take to send the header of a request, from its first byte on. Then it gets 408 and the connection is closed."
+        ),
+        .duration(
+            "limits.bodyTimeout", .milliseconds(100)...hour, \.limits.bodyTimeout,
+            "How long a client may take to send the body of a request. Then it gets 408 and the connection is closed."),
+        .duration(
+            "limits.idleTimeout", .milliseconds(100)...day, \.limits.idleTimeout,
+            "How long a connection without a request is kept open."),
+        .duration(
+            "limits.writeTimeout", .milliseconds(100)...hour, \.limits.writeTimeout,
+            "How long a client may take nothing at all of what waits for it. Then the connection is closed; a stream can be resumed."),
+        .size(
+            "limits.maxLineBytes", (64 << 10)...(1 << 30), \.limits.maxLineBytes,
+            "Bytes of one message that a child writes. A child that writes a longer line is stopped and its calls fail."),
+        .size(
+            "limits.maxQueuedInputBytes", (64 << 10)...(4 << 30), \.limits.maxQueuedInputBytes,
+            "Bytes that may wait for a child to read its standard input. A call that does not fit fails with an error that says so."),
+    ]
+
+    private static let api: [ConfigurationKey] = [
+        .flag("api.enabled", \.api.enabled, "Whether the REST API (`/api/…`, `/sse/events`) is served; otherwise its paths get 404."),
+        .duration(
+            "api.ticketLifetime", .seconds(1)...hour, \.api.ticketLifetime,
+            "How long a ticket for `/sse/events`, which works once, is valid. A later use gets 401."),
+        .size(
+            "api.maxMetadataBytes", 1024...(1 << 20), \.api.maxMetadataBytes,
+            "Bytes of the `metadata` of one session. More gets 413."),
+    ]
+
+    private static let metrics: [ConfigurationKey] = [
+        .flag("metrics.enabled", \.metrics.enabled, "Whether metrics are recorded and `/metrics` is served; otherwise the path gets 404.")
     ]
 
     private static let log: [ConfigurationKey] = [
         .choice("log.level", \.log.level, "Least severe level that is logged.", aliases: ["warn": "warning"]),
+        .list(
+            "log.levels", .logLevel, \.log.levels,
+            "Levels of single modules, each `module=level`, such as `gateway.http=debug`; the longest module name that fits a logger wins. An edit takes effect without a restart, as one of `log.level` does.",
+            defaultText: "none"),
         .choice(
             "log.format", \.log.format,
             "`auto` is `text` on a terminal and `json` (one object per line) elsewhere. The log goes to standard error."),

@@ -43,6 +43,7 @@ enum ServerKeys {
             "tools.allow", .list(.any), "every tool",
             "Patterns on the server's own tool names (`*` any run, `?` one character); only tools that match one are exposed."),
         key("tools.deny", .list(.any), "none", "Patterns; tools that match one are not exposed, even if `tools.allow` names them."),
+        key("required", .flag, "false", "Whether the gateway is unfit for traffic (`/ready` answers 503) while the server is not up."),
         key("disabled", .flag, "false", "Leaves the server out. Its entry is still checked."),
     ]
 

@@ -13,6 +13,8 @@ enum TextRule: Sendable, Equatable {
     /// Value of a `Host` header.
     case hostHeader
     case httpURL
+    /// `module=level` of `log.levels`.
+    case logLevel
 
     /// What is accepted, as it follows "must be".
     var wanted: String {
@@ -25,6 +27,7 @@ enum TextRule: Sendable, Equatable {
         case .origin: "origin such as https://app.example.com"
         case .hostHeader: "host name, with or without :port"
         case .httpURL: "absolute http or https URL"
+        case .logLevel: "module=level such as gateway.http=debug"
         }
     }
 
@@ -43,6 +46,7 @@ enum TextRule: Sendable, Equatable {
             return Self.isHostWithPort(text) ? nil : "must be a \(wanted)"
         case .origin: return Self.originProblem(text)
         case .httpURL: return Self.urlProblem(text)
+        case .logLevel: return LogLevelRule(text) == nil ? "must be a \(wanted)" : nil
         }
     }
 

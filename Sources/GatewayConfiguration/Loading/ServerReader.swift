@@ -43,6 +43,7 @@ struct ServerReader {
         if case .duration(let timeout)? = values["idleTimeout"]?.value { server.idleTimeout = timeout }
         if case .list(let patterns)? = values["tools.allow"]?.value { server.tools.allow = patterns }
         if case .list(let patterns)? = values["tools.deny"]?.value { server.tools.deny = patterns }
+        if case .flag(let required)? = values["required"]?.value { server.required = required }
         if case .flag(let disabled)? = values["disabled"]?.value { server.disabled = disabled }
         return server
     }

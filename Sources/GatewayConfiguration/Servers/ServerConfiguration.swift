@@ -16,6 +16,8 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var idleTimeout: Duration
     /// Which of the server's tools are exposed.
     public var tools: ToolFilter
+    /// `/ready` fails while it is not up.
+    public var required = false
     /// A disabled server is checked for mistakes but not started.
     public var disabled: Bool
 

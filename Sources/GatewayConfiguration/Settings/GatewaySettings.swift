@@ -4,6 +4,8 @@
 public struct GatewaySettings: Sendable, Equatable {
     /// Names this instance in logs, metrics and ownership records; `[A-Za-z0-9._-]{1,64}`. Default: the host name.
     public var instanceID = SystemDefaults.instanceID()
+    /// Colour of a blue-green deployment that this instance belongs to.
+    public var colour: String?
     /// What `mcp-gateway` serves when no command says otherwise.
     public var transport = DownstreamTransport.http
     /// Address to listen on. Anything but loopback needs `insecureAllowRemote`.
@@ -34,6 +36,10 @@ public struct GatewaySettings: Sendable, Equatable {
     public var streams = StreamSettings()
     /// Bounds on what one client or one upstream may take.
     public var limits = LimitSettings()
+    /// The REST API.
+    public var api = APISettings()
+    /// Metrics.
+    public var metrics = MetricsSettings()
     /// The log.
     public var log = LogSettings()
     /// The built-in tools.

@@ -14,8 +14,26 @@ public struct LimitSettings: Sendable, Equatable {
     public var maxNestingDepth = 512
     /// Messages in one JSON-RPC batch.
     public var maxBatchSize = 100
-    /// Listening (GET) streams of one session at once.
+    /// Listening (GET) streams of one session at once, and as many connections to `/sse/events`.
     public var maxListeningStreamsPerSession = 16
+    /// Requests of one session per second, on average; 0: no bound.
+    public var requestRatePerSession = 0
+    /// Requests that may be in progress at once, of all sessions.
+    public var maxConcurrentRequests = 8192
+    /// Connections of clients at once.
+    public var maxConnections = 16_384
+    /// How long a client may take to send the header of a request.
+    public var headerTimeout = Duration.seconds(10)
+    /// How long a client may take to send the body of a request.
+    public var bodyTimeout = Duration.seconds(60)
+    /// How long a connection may wait for the next request.
+    public var idleTimeout = Duration.seconds(300)
+    /// How long a client may take nothing of what is sent to it.
+    public var writeTimeout = Duration.seconds(30)
+    /// Bytes of one line that a child writes to its standard output.
+    public var maxLineBytes = 16 << 20
+    /// Bytes that may wait for a child to read its standard input.
+    public var maxQueuedInputBytes = 64 << 20
 
     /// The defaults.
     public init() {}

@@ -6,6 +6,8 @@ public struct SessionSettings: Sendable, Equatable {
     public var sweepInterval = Duration.seconds(60)
     /// Sessions that may exist at once; further `initialize` requests are refused.
     public var maxSessions = 100_000
+    /// Sessions of one client name at once; further `initialize` requests of that client are refused.
+    public var maxSessionsPerClient = 100_000
     /// A session that is idle for this long is dropped from memory; the store still has it.
     public var idleEviction = Duration.seconds(600)
 

@@ -4,6 +4,8 @@ public struct StreamSettings: Sendable, Equatable {
     public var retry = Duration.seconds(1)
     /// Time between two comments on a stream with nothing to say.
     public var keepAlive = Duration.seconds(15)
+    /// Time between two `keepalive` events on `/sse/events`.
+    public var eventsKeepAlive = Duration.seconds(30)
     /// How long a POST waits for its first event before it becomes an SSE stream (design decision 3).
     public var firstEventWait = Duration.milliseconds(200)
     /// Events per stream that are kept for resumption; the oldest go first.

@@ -43,7 +43,8 @@ extension GatewaySettings {
 
     var childLimits: ChildLimits {
         var child = ChildLimits()
-        child.maxLineBytes = max(limits.maxBodyBytes, 1 << 20)
+        child.maxLineBytes = limits.maxLineBytes
+        child.maxQueuedInputBytes = limits.maxQueuedInputBytes
         return child
     }
 
