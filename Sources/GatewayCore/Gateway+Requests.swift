@@ -5,9 +5,9 @@ import NIOCore
 /// Where a client's request goes.
 extension Gateway {
     /// Starts the exchange for a request. Every event, the response included, goes to `sink`.
-    public func handle(_ request: Message, in session: Session, sink: any ExchangeSink) {
+    public func handle(_ request: Message, in session: Session, context: RequestContext = .none, sink: any ExchangeSink) {
         let method = request.methodName
-        let exchange = Exchange(session: session, request: request, method: method, sink: sink)
+        let exchange = Exchange(session: session, request: request, method: method, context: context, sink: sink)
         exchangeBegan()
         guard session.exchangeBegan(exchange) else {
             exchangeEnded()
@@ -37,6 +37,7 @@ extension Gateway {
 
     /// Sends an exchange to an upstream.
     func forward(_ exchange: Exchange, to host: UpstreamHost, splices: [Splice] = []) {
+        exchange.isCounted(by: host.requestCounters)
         switch host.peer(for: exchange.session) {
         case .success(let peer):
             peer.send(exchange.upstreamRequest(splices: splices, timeout: host.definition.callTimeout), handler: exchange)
@@ -94,6 +95,7 @@ extension Gateway {
     private func unknownTool(_ name: String) -> RPCError { RPCError(code: .invalidParams, message: "Unknown tool: \(name)") }
 
     private func call(_ tool: any BuiltinTool, _ exchange: Exchange) {
+        exchange.isCounted(by: builtinCounters)
         let arguments = exchange.request.json.slice(exchange.request.param("arguments"))
         // The built-in tools wait for processes and sockets: a task is the right cost for them.
         Task {

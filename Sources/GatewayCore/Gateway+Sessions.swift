@@ -34,18 +34,9 @@ extension Gateway {
         _ initialize: Message, server: String?,
         completion: @escaping @Sendable (Result<(session: Session, response: ByteBuffer), SessionCreationError>) -> Void
     ) {
-        guard !isDraining else {
-            return completion(.failure(.unavailable(RPCError(code: .internalError, message: "the gateway is shutting down; try again"))))
-        }
-        guard registry.count < settings.maxSessions else {
-            return completion(
-                .failure(
-                    .unavailable(
-                        RPCError(
-                            code: .internalError, message: "\(settings.maxSessions) sessions are in use (limits.maxSessions); try later"))))
-        }
         let json = initialize.json
         func missing(_ what: String) {
+            ownCounters.count(.initialize, .error)
             completion(.failure(.invalid(RPCError(code: .invalidParams, message: "initialize: \(what)"))))
         }
         guard let requested = json.string(initialize.param("protocolVersion")) else {
@@ -62,6 +53,31 @@ extension Gateway {
         let record = SessionRecord(
             id: authority.make(), clientID: String(clientName.prefix(255)), revision: .negotiate(requested: requested), server: server,
             initializeParams: ByteBuffer(bytes: params.readableBytesView), createdAt: now, lastSeen: now)
+        create(record) { result in
+            self.ownCounters.count(.initialize, (try? result.get()) == nil ? .error : .ok)
+            switch result {
+            case .failure(let error): completion(.failure(error))
+            case .success(let session):
+                self.whenSettled(server: server) {
+                    completion(.success((session, MessageWriter.response(id: id, result: self.initializeResult(for: session)))))
+                }
+            }
+        }
+    }
+
+    /// Makes a session durable and takes it into memory.
+    func create(_ record: SessionRecord, completion: @escaping @Sendable (Result<Session, SessionCreationError>) -> Void) {
+        guard !isDraining else {
+            return completion(.failure(.unavailable(RPCError(code: .internalError, message: "the gateway is shutting down; try again"))))
+        }
+        guard registry.count < settings.maxSessions else {
+            return completion(
+                .failure(
+                    .unavailable(
+                        RPCError(
+                            code: .internalError, message: "\(settings.maxSessions) sessions are in use (sessions.maxSessions); try later"))
+                ))
+        }
         sessions.create(record) { result in
             switch result {
             case .failure(let error):
@@ -69,10 +85,7 @@ extension Gateway {
                 completion(
                     .failure(.unavailable(RPCError(code: .internalError, message: "the session could not be stored: \(error.reason)"))))
             case .success:
-                let session = self.registry.insert(Session(record: record, gateway: self))
-                self.whenSettled(server: server) {
-                    completion(.success((session, MessageWriter.response(id: id, result: self.initializeResult(for: session)))))
-                }
+                completion(.success(self.registry.insert(Session(record: record, gateway: self))))
             }
         }
     }

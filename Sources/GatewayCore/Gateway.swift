@@ -14,8 +14,13 @@ public final class Gateway: Sendable {
     let eventLoopGroup: any EventLoopGroup
     let logger: Logger
     let registry = SessionRegistry()
+    let tickets = StreamTickets()
     /// Begins the ids of requests to clients; different in every process.
     let inputTag = String(UInt32.random(in: .min ... .max), radix: 36)
+    /// Requests that the gateway answers itself.
+    let ownCounters = RequestCounters(upstream: "gateway")
+    /// Requests that the built-in tools answer.
+    let builtinCounters = RequestCounters(upstream: Gateway.builtinName)
     private let state: NIOLockedValueBox<State>
     private let openExchanges = Atomic<Int>(0)
     private let draining = Atomic<Bool>(false)

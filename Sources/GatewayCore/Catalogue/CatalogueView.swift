@@ -57,6 +57,9 @@ public final class CatalogueView: Sendable {
     /// The result object of a list request, raw. Nil for a cursor that this list did not give out.
     public func page(_ kind: CatalogueKind, cursor: String?) -> ByteBuffer? { lists[kind.rawValue].page(cursor: cursor) }
 
+    /// The result object of a list with all entries on one page, raw.
+    func everything(_ kind: CatalogueKind) -> ByteBuffer { lists[kind.rawValue].everything }
+
     /// The upstream that offers the URI, by resource or by template.
     public func owner(ofResource uri: String) -> String? {
         resourceOwners[uri] ?? templates.first { $0.template.matches(uri) }?.owner
@@ -99,6 +102,11 @@ private struct RenderedList: Sendable {
         guard parts.count == 2, UInt64(parts[0], radix: 16) == digest, let offset = Int(parts[1]), offset > 0, offset < entries.count
         else { return nil }
         return Self.render(kind: kind, entries: entries, from: offset, pageSize: pageSize, digest: digest)
+    }
+
+    var everything: ByteBuffer {
+        entries.count <= pageSize
+            ? firstPage : Self.render(kind: kind, entries: entries, from: 0, pageSize: entries.count, digest: digest)
     }
 
     private static func render(kind: CatalogueKind, entries: [ByteBuffer], from: Int, pageSize: Int, digest: UInt64) -> ByteBuffer {

@@ -10,6 +10,8 @@ public final class Exchange: Sendable {
     public let request: Message
     /// Its method.
     public let method: MCPProtocol.Method
+    /// What is known of the request besides its message.
+    public let context: RequestContext
     let sink: any ExchangeSink
     /// Raw progress token of the client (basic/utilities/progress), `.absent` when it wants no progress.
     let progressToken: JSONSpan
@@ -23,27 +25,37 @@ public final class Exchange: Sendable {
         var peer: UpstreamPeer?
         var call: UInt64?
         var isOver = false
+        /// Where it is counted: the gateway's own until an upstream has it.
+        var counters: RequestCounters
     }
 
     init(
-        session: Session, request: Message, method: MCPProtocol.Method, sink: any ExchangeSink,
+        session: Session, request: Message, method: MCPProtocol.Method, context: RequestContext, sink: any ExchangeSink,
         transform: (@Sendable (Message) -> ByteBuffer?)? = nil, onFailure: (@Sendable () -> Void)? = nil
     ) {
         self.onFailure = onFailure
         self.session = session
         self.request = request
         self.method = method
+        self.context = context
         self.sink = sink
         self.transform = transform
         self.progressToken = request.routing.progressToken
-        self.state = NIOLockedValueBox(State())
+        self.state = NIOLockedValueBox(State(counters: session.gateway.ownCounters))
     }
+
+    /// The trace it belongs to: of the message itself, else of the request that brought it.
+    public var trace: TraceContext? { TraceContext(meta: request) ?? context.trace }
+
+    /// From now on it is counted as the upstream's.
+    func isCounted(by counters: RequestCounters) { state.withLockedValue { $0.counters = counters } }
 
     /// The same request, before it is started, with somebody who looks at how it ends.
     func observed(
         transform: (@Sendable (Message) -> ByteBuffer?)? = nil, onFailure: (@Sendable () -> Void)? = nil
     ) -> Exchange {
-        Exchange(session: session, request: request, method: method, sink: sink, transform: transform, onFailure: onFailure)
+        Exchange(
+            session: session, request: request, method: method, context: context, sink: sink, transform: transform, onFailure: onFailure)
     }
 
     var idBytes: ByteBuffer { request.idBytes ?? ByteBuffer(string: "null") }
@@ -51,24 +63,28 @@ public final class Exchange: Sendable {
     /// The peer that works on it.
     var peer: UpstreamPeer? { state.withLockedValue { $0.peer } }
 
-    private func end() -> Bool {
-        let isFirst = state.withLockedValue { state in
-            defer { state.isOver = true }
-            return !state.isOver
+    /// False when it has ended before.
+    private func end(_ outcome: RequestOutcome) -> Bool {
+        let counters = state.withLockedValue { state -> RequestCounters? in
+            guard !state.isOver else { return nil }
+            state.isOver = true
+            return state.counters
         }
-        if isFirst { session.exchangeEnded(self) }
-        return isFirst
+        guard let counters else { return false }
+        counters.count(method, outcome)
+        session.exchangeEnded(self)
+        return true
     }
 
     /// Ends with a raw `result`.
     func succeed(_ result: ByteBuffer) {
-        guard end() else { return }
+        guard end(.ok) else { return }
         sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
     }
 
     /// Ends with an error.
     func fail(_ error: RPCError) {
-        guard end() else { return }
+        guard end(.error) else { return }
         onFailure?()
         sink.emit(.error(error.response(id: idBytes)), of: self)
     }
@@ -76,7 +92,7 @@ public final class Exchange: Sendable {
     /// The client cancelled it. `reason` is a raw JSON string.
     func cancel(reason: ByteBuffer?) {
         let (peer, call) = state.withLockedValue { ($0.peer, $0.call) }
-        guard end() else { return }
+        guard end(.cancelled) else { return }
         onFailure?()
         if let peer, let call { peer.cancel(call: call, reason: reason) }
         sink.emit(.cancelled(RPCError(code: .requestCancelled, message: "Request cancelled").response(id: idBytes)), of: self)
@@ -85,6 +101,7 @@ public final class Exchange: Sendable {
     /// A message of the upstream's for the client, on this exchange's stream. False when the exchange is over.
     func emit(_ event: ExchangeEvent) -> Bool {
         guard !state.withLockedValue({ $0.isOver }) else { return false }
+        if case .notification(let message) = event { session.publish(message) }
         sink.emit(event, of: self)
         return true
     }
@@ -122,7 +139,7 @@ extension Exchange: UpstreamCallHandler {
     }
 
     public func upstreamResponded(_ response: Message) {
-        guard end() else { return }
+        guard end(response.kind == .response ? .ok : .error) else { return }
         if response.kind == .response, let transform, let result = transform(response) {
             sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
             return

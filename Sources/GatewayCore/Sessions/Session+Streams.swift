@@ -59,7 +59,9 @@ extension Session {
     ///
     /// A stream of an exchange that ended with the process that worked on it gets an error response for what it still owes.
     public func findStream(_ id: StreamID, completion: @escaping @Sendable (Result<EventStream?, StoreError>) -> Void) {
-        let known = state.withLockedValue { state in state.streams[id] ?? state.listening.first { $0.id == id } }
+        let known = state.withLockedValue { state in
+            state.streams[id] ?? (state.feed?.id == id ? state.feed : nil) ?? state.listening.first { $0.id == id }
+        }
         if let known { return completion(.success(known)) }
         gateway.events.read(id, of: self.id, after: .max, limit: 1) { result in
             switch result {
@@ -72,12 +74,15 @@ extension Session {
 
     private func revive(_ record: StreamRecord) -> EventStream {
         let (stream, isNew) = state.withLockedValue { state -> (EventStream, Bool) in
-            if let known = state.streams[record.stream] ?? state.listening.first(where: { $0.id == record.stream }) {
+            if let known = state.streams[record.stream] ?? state.listening.first(where: { $0.id == record.stream })
+                ?? (state.feed?.id == record.stream ? state.feed : nil)
+            {
                 return (known, false)
             }
             let stream = EventStream(record: record, delivered: record.lastSequence, log: gateway.events, logger: gateway.logger)
             switch record.kind {
             case .listening: state.listening.append(stream)
+            case .feed: if state.feed == nil, !record.hasEnded { state.feed = stream }
             case .exchange: if !record.hasEnded { state.streams[record.stream] = stream }
             }
             return (stream, true)
@@ -99,6 +104,10 @@ extension Session {
 
     /// Loads the listening stream that the client will come back to, after a restart.
     func restoreStreams(_ records: [StreamRecord]) {
+        if let record = records.last(where: { $0.kind == .feed && !$0.hasEnded }) {
+            let feed = EventStream(record: record, delivered: record.lastSequence, log: gateway.events, logger: gateway.logger)
+            state.withLockedValue { state in if state.feed == nil { state.feed = feed } }
+        }
         guard let record = records.last(where: { $0.kind == .listening && !$0.hasEnded }) else { return }
         // What a stream begun by a message holds was never given to anybody; of others the client knows its position.
         let delivered = record.stream.wasBegunWaiting ? 0 : record.lastSequence

@@ -89,10 +89,13 @@ extension Session {
                 state.peers.removeAll()
                 state.streams.removeAll()
                 state.listening.removeAll()
+                state.feed = nil
                 state.inputs.removeAll()
                 state.subscriptions.removeAll()
             }
-            return (state.peers, state.listening + Array(state.streams.values), Array(state.exchanges.values))
+            return (
+                state.peers, state.listening + Array(state.streams.values) + (state.feed.map { [$0] } ?? []), Array(state.exchanges.values)
+            )
         }
         for exchange in exchanges { exchange.cancel(reason: .jsonString("session ended")) }
         for stream in streams { stream.end() }

@@ -15,6 +15,9 @@ public final class Session: Sendable {
     /// The one server it is confined to; nil for all.
     public let server: String?
     public let clientID: String
+    public let createdAt: WallTime
+    /// Raw JSON object that the client of the REST API gave; nil for a session that `initialize` made.
+    public let metadata: ByteBuffer?
     /// Raw `params` of the client's `initialize`.
     public let initializeParams: ByteBuffer
     unowned let gateway: Gateway
@@ -36,6 +39,8 @@ public final class Session: Sendable {
         var nextInput: UInt64 = 1
         /// Listening streams, oldest first.
         var listening: [EventStream] = []
+        /// Every event of the session, once somebody has asked for it.
+        var feed: EventStream?
         /// Exchange streams that have not ended.
         var streams: [StreamID: EventStream] = [:]
         /// List changes that wait for a listening stream.
@@ -61,6 +66,8 @@ public final class Session: Sendable {
         revision = record.revision
         server = record.server
         clientID = record.clientID
+        createdAt = record.createdAt
+        metadata = record.attributes[.metadata]
         initializeParams = record.initializeParams
         self.gateway = gateway
         var state = State(lastSeen: record.lastSeen)
@@ -76,13 +83,22 @@ public final class Session: Sendable {
         self.state = NIOLockedValueBox(state)
     }
 
+    /// Whether the REST API made it.
+    var isREST: Bool { metadata != nil }
+
+    /// When the client was last heard of.
+    public var lastSeen: WallTime { state.withLockedValue { $0.lastSeen } }
+
+    /// When it ends unless the client is heard of before.
+    public var expiresAt: WallTime { lastSeen + gateway.settings.sessionTTL }
+
     /// The session was deleted or has expired.
     public var isEnded: Bool { state.withLockedValue { $0.isEnded } }
 
     /// Streams that a client is connected to now.
     public var connectedStreams: Int {
         state.withLockedValue { state in
-            state.listening.count { $0.isConnected } + state.streams.values.count { $0.isConnected }
+            state.listening.count { $0.isConnected } + state.streams.values.count { $0.isConnected } + (state.feed?.subscriberCount ?? 0)
         }
     }
 
@@ -119,10 +135,13 @@ public final class Session: Sendable {
 
     /// Sends a message on a listening stream, now or when the client opens one.
     func sendUnsolicited(_ message: ByteBuffer) {
+        publish(message)
         let (sink, stream) = state.withLockedValue { state -> ((any UnsolicitedSink)?, EventStream?) in
             guard !state.isEnded else { return (nil, nil) }
             if let sink = state.unsolicited { return (sink, nil) }
             if let stream = state.listening.last(where: { $0.isConnected }) ?? state.listening.last { return (nil, stream) }
+            // Its client reads the feed; nobody would ever take what waits on a listening stream.
+            if isREST { return (nil, nil) }
             let stream = gateway.openStream(of: self, kind: .listening, prefix: .waiting, requestIDs: nil, opened: nil)
             state.listening.append(stream)
             return (nil, stream)
@@ -134,7 +153,7 @@ public final class Session: Sendable {
     /// Tells the client that a list changed. Until it listens, many changes are one.
     func sendListChanged(_ method: MCPProtocol.Method) {
         let isConnected = state.withLockedValue { state in
-            if state.unsolicited != nil || state.listening.contains(where: { $0.isConnected }) { return true }
+            if state.unsolicited != nil || state.feed != nil || state.listening.contains(where: { $0.isConnected }) { return true }
             if !state.pendingListChanges.contains(method) { state.pendingListChanges.append(method) }
             return false
         }

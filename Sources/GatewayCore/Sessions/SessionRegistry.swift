@@ -59,7 +59,8 @@ struct SessionRegistry: Sendable {
             session.state.withLockedValue { state in
                 state.lastSeen < deadline && !state.isTouched && state.exchangeCount == 0 && state.subscriptions.isEmpty
                     && state.peers.isEmpty
-                    && state.inputs.isEmpty && state.streams.isEmpty && state.unsolicited == nil && state.pendingListChanges.isEmpty
+                    && state.inputs.isEmpty && state.streams.isEmpty && state.unsolicited == nil && state.feed?.isConnected != true
+                    && state.pendingListChanges.isEmpty
                     && !state.listening.contains { $0.isConnected || $0.hasUndelivered }
             }
         }

@@ -15,6 +15,8 @@ public struct StreamRecord: Sendable, Equatable {
         case exchange
         /// A GET stream: messages that belong to no request.
         case listening
+        /// Every event of the session, for any number of connections to `/sse/events`.
+        case feed
     }
 
     public let session: SessionID

@@ -39,6 +39,8 @@ public struct SessionAttribute: Sendable, Hashable {
 
     /// The client sent `notifications/initialized`.
     public static let initialized = SessionAttribute(name: "initialized")
+    /// Raw JSON object that the client of the REST API gave with the session; only sessions of the REST API have it.
+    public static let metadata = SessionAttribute(name: "metadata")
     /// The level of `logging/setLevel`, as a JSON string.
     public static let logLevel = SessionAttribute(name: "logLevel")
 

@@ -32,6 +32,8 @@ extension StreamID {
         case listening = "l"
         /// A listening stream that was begun by a message while no GET stream had ever been open: whatever it holds is undelivered.
         case waiting = "u"
+        /// The feed of a session.
+        case feed = "f"
     }
 
     static func random(_ prefix: Prefix) -> StreamID {

@@ -16,6 +16,8 @@ public protocol StreamSubscriber: AnyObject, Sendable {
 
 /// One ordered, replayable sequence of events of a session.
 ///
+/// A stream of an MCP client has one subscriber, the newest; a feed has as many as there are connections.
+///
 /// An event goes to the log first and to the subscriber when it is durable there ("write before send"). A subscriber first gets what
 /// the log holds after the position it names, then what comes: because the log completes reads and appends in the order they were
 /// asked for, an append that completes before a replay is in the replay, and one that completes later is not.
@@ -32,16 +34,24 @@ public final class EventStream: Sendable {
 
     private struct State {
         var nextSequence: UInt64
-        var subscriber: (any StreamSubscriber)?
-        /// Live: the replay is done. Until then appended events reach the subscriber through the replay.
-        var isLive = false
-        /// Tells replays of earlier subscribers from the current one's.
-        var generation: UInt64 = 0
+        var attachments: [Attachment] = []
+        /// Numbers attachments, so that a replay knows its own.
+        var nextAttachment: UInt64 = 1
         /// The newest event that any subscriber was given.
         var delivered: UInt64
         var hasEnded: Bool
-        /// Sequence of the event that ends the stream.
-        var lastSequence: UInt64?
+
+        func index(of number: UInt64) -> Int? { attachments.firstIndex { $0.number == number } }
+    }
+
+    /// A subscriber and how far it is.
+    private struct Attachment {
+        let number: UInt64
+        let subscriber: any StreamSubscriber
+        /// The newest event that it was given.
+        var position: UInt64
+        /// The replay is done. Until then appended events reach the subscriber through the replay.
+        var isLive: Bool
     }
 
     init(record: StreamRecord, delivered: UInt64, log: any EventLog, logger: Logger) {
@@ -51,11 +61,14 @@ public final class EventStream: Sendable {
         self.log = log
         self.logger = logger
         state = NIOLockedValueBox(
-            State(nextSequence: record.lastSequence + 1, delivered: delivered, hasEnded: record.hasEnded, lastSequence: nil))
+            State(nextSequence: record.lastSequence + 1, delivered: delivered, hasEnded: record.hasEnded))
     }
 
     /// Whether a subscriber is attached.
-    public var isConnected: Bool { state.withLockedValue { $0.subscriber != nil } }
+    public var isConnected: Bool { state.withLockedValue { !$0.attachments.isEmpty } }
+
+    /// How many subscribers are attached.
+    var subscriberCount: Int { state.withLockedValue { $0.attachments.count } }
 
     /// Whether the log holds events that no subscriber was given.
     var hasUndelivered: Bool { state.withLockedValue { $0.nextSequence - 1 > $0.delivered } }
@@ -66,12 +79,10 @@ public final class EventStream: Sendable {
     public func append(_ message: ByteBuffer, ends: Bool = false) {
         state.withLockedValue { state in
             guard !state.hasEnded else { return }
+            StreamMetrics.appended()
             let event = StreamEvent(sequence: state.nextSequence, message: message)
             state.nextSequence += 1
-            if ends {
-                state.hasEnded = true
-                state.lastSequence = event.sequence
-            }
+            if ends { state.hasEnded = true }
             // Enqueued under the lock, so that the log sees events in the order of their numbers.
             log.append(event, to: id, of: session, ends: ends) { result in
                 if case .failure(let error) = result {
@@ -86,16 +97,28 @@ public final class EventStream: Sendable {
     }
 
     private func deliverLive(_ event: StreamEvent, isLast: Bool) {
-        let subscriber = state.withLockedValue { state -> (any StreamSubscriber)? in
-            guard state.isLive, let subscriber = state.subscriber, event.sequence > state.delivered else { return nil }
-            state.delivered = event.sequence
-            if isLast { state.subscriber = nil }
-            return subscriber
+        let (first, others) = state.withLockedValue { state -> ((any StreamSubscriber)?, [any StreamSubscriber]) in
+            var first: (any StreamSubscriber)?
+            var others: [any StreamSubscriber] = []
+            for index in state.attachments.indices where state.attachments[index].isLive {
+                guard event.sequence > state.attachments[index].position else { continue }
+                state.attachments[index].position = event.sequence
+                // Nearly always there is one: no array for it.
+                if first == nil {
+                    first = state.attachments[index].subscriber
+                } else {
+                    others.append(state.attachments[index].subscriber)
+                }
+            }
+            if first != nil { state.delivered = max(state.delivered, event.sequence) }
+            if isLast { state.attachments.removeAll { $0.isLive } }
+            return (first, others)
         }
-        subscriber?.deliver(event, of: self, isLast: isLast, isReplay: false)
+        first?.deliver(event, of: self, isLast: isLast, isReplay: false)
+        for subscriber in others { subscriber.deliver(event, of: self, isLast: isLast, isReplay: false) }
     }
 
-    /// Ends the stream without an event. The subscriber hears of it after what was appended before.
+    /// Ends the stream without an event. The subscribers hear of it after what was appended before.
     func end() {
         state.withLockedValue { state in
             guard !state.hasEnded else { return }
@@ -103,43 +126,56 @@ public final class EventStream: Sendable {
             log.end(id, of: session)
         }
         log.read(id, of: session, after: .max, limit: 1) { _ in
-            let subscriber = self.state.withLockedValue { state in
-                defer { state.subscriber = nil }
-                return state.subscriber
+            let attachments = self.state.withLockedValue { state in
+                defer { state.attachments.removeAll() }
+                return state.attachments
             }
-            subscriber?.streamEnded(self)
+            for attachment in attachments { attachment.subscriber.streamEnded(self) }
         }
     }
 
-    /// Gives the stream to `subscriber`, from the event after `after` on. An earlier subscriber is detached.
+    /// Gives the stream to `subscriber`, from the event after `after` on. An earlier subscriber is detached, but for feeds.
     public func attach(_ subscriber: any StreamSubscriber, after: UInt64) {
-        let (previous, generation, after) = state.withLockedValue { state in
+        let (previous, replayed, after) = state.withLockedValue { state in
             // A position beyond the newest event would hide the events up to it.
             let after = min(after, state.nextSequence - 1)
-            let previous = state.subscriber
-            state.subscriber = subscriber
-            state.isLive = false
-            state.generation += 1
+            let previous = kind == .feed ? [] : state.attachments
+            if kind != .feed { state.attachments.removeAll() }
             // A stream that is new has nothing to replay.
-            if state.nextSequence == 1, !state.hasEnded { state.isLive = true }
-            return (previous, state.isLive ? nil : state.generation, after)
+            let isNew = state.nextSequence == 1 && !state.hasEnded
+            let number = add(subscriber, after: after, isLive: isNew, to: &state)
+            return (previous, isNew ? nil : number, after)
         }
-        if let previous, previous !== subscriber { previous.streamDetached(self) }
-        if let generation { replay(after: after, generation: generation) }
+        for attachment in previous where attachment.subscriber !== subscriber { attachment.subscriber.streamDetached(self) }
+        if let replayed { replay(after: after, attachment: replayed) }
+    }
+
+    /// Gives `subscriber` what is appended from now on.
+    ///
+    /// - Returns: the position that it starts from.
+    public func attachToNewest(_ subscriber: any StreamSubscriber) -> UInt64 {
+        state.withLockedValue { state in
+            let newest = state.nextSequence - 1
+            _ = add(subscriber, after: newest, isLive: true, to: &state)
+            return newest
+        }
+    }
+
+    private func add(_ subscriber: any StreamSubscriber, after: UInt64, isLive: Bool, to state: inout State) -> UInt64 {
+        let number = state.nextAttachment
+        state.nextAttachment += 1
+        state.attachments.append(Attachment(number: number, subscriber: subscriber, position: after, isLive: isLive))
+        return number
     }
 
     /// Takes the stream from `subscriber`; nothing is lost, the log goes on.
     public func detach(_ subscriber: any StreamSubscriber) {
-        state.withLockedValue { state in
-            guard state.subscriber === subscriber else { return }
-            state.subscriber = nil
-            state.isLive = false
-        }
+        state.withLockedValue { state in state.attachments.removeAll { $0.subscriber === subscriber } }
     }
 
-    private func replay(after: UInt64, generation: UInt64) {
+    private func replay(after: UInt64, attachment number: UInt64) {
         log.read(id, of: session, after: after, limit: Self.replayBatch) { result in
-            let subscriber = self.state.withLockedValue { $0.generation == generation ? $0.subscriber : nil }
+            let subscriber = self.state.withLockedValue { state in state.index(of: number).map { state.attachments[$0].subscriber } }
             guard let subscriber else { return }
             guard case .success(let found?) = result else {
                 self.detach(subscriber)
@@ -148,18 +184,20 @@ public final class EventStream: Sendable {
             }
             let isComplete = found.events.count < Self.replayBatch
             let endsHere = isComplete && found.record.hasEnded
+            StreamMetrics.replayed(found.events.count)
             for (index, event) in found.events.enumerated() {
                 subscriber.deliver(event, of: self, isLast: endsHere && index == found.events.count - 1, isReplay: true)
             }
             let newest = found.events.last?.sequence ?? after
             self.state.withLockedValue { state in
-                guard state.generation == generation else { return }
+                guard let index = state.index(of: number) else { return }
                 state.delivered = max(state.delivered, newest)
-                if isComplete { state.isLive = true }
-                if endsHere { state.subscriber = nil }
+                state.attachments[index].position = max(state.attachments[index].position, newest)
+                if isComplete { state.attachments[index].isLive = true }
+                if endsHere { state.attachments.remove(at: index) }
             }
             if endsHere, found.events.isEmpty { subscriber.streamEnded(self) }
-            if !isComplete { subscriber.whenDrained { self.replay(after: newest, generation: generation) } }
+            if !isComplete { subscriber.whenDrained { self.replay(after: newest, attachment: number) } }
         }
     }
 }

@@ -25,6 +25,7 @@ final class FallbackCall: UpstreamCallHandler {
                 ? start(exchange, hosts: Array(hosts.dropFirst()), splices: splices, passOn: passOn, noneLeft: noneLeft)
                 : exchange.fail(error)
         case .success(let peer):
+            exchange.isCounted(by: host.requestCounters)
             let call = FallbackCall(exchange: exchange, remaining: Array(hosts.dropFirst()), splices: splices, passOn: passOn)
             peer.send(exchange.upstreamRequest(splices: splices, timeout: host.definition.callTimeout), handler: call)
         }
@@ -56,6 +57,8 @@ final class FallbackCall: UpstreamCallHandler {
 extension Exchange {
     /// What goes to the upstream for it.
     func upstreamRequest(splices: [Splice], timeout: TimeAmount) -> UpstreamRequest {
-        UpstreamRequest(message: request, splices: splices, progressToken: progressToken, timeout: timeout)
+        var splices = splices
+        if let splice = context.trace?.splice(into: request) { splices.append(splice) }
+        return UpstreamRequest(message: request, splices: splices, progressToken: progressToken, timeout: timeout)
     }
 }

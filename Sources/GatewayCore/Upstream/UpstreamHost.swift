@@ -7,6 +7,7 @@ import NIOCore
 final class UpstreamHost: Sendable {
     let definition: UpstreamDefinition
     unowned let gateway: Gateway
+    let requestCounters: RequestCounters
     private let logger: Logger
     private let state: NIOLockedValueBox<State>
 
@@ -41,6 +42,7 @@ final class UpstreamHost: Sendable {
         self.state = NIOLockedValueBox(state)
         self.definition = definition
         self.gateway = gateway
+        requestCounters = RequestCounters(upstream: definition.name)
         logger = gateway.logger
         createdAt = gateway.eventLoopGroup.next().now
     }

@@ -18,8 +18,13 @@ public struct RoutingParams: Sendable {
     /// Raw `progressToken` of `_meta`.
     public private(set) var progressToken = JSONSpan.absent
 
+    /// Raw `traceparent` of `_meta`.
+    public private(set) var traceparent = JSONSpan.absent
+    /// Raw `tracestate` of `_meta`.
+    public private(set) var tracestate = JSONSpan.absent
+
     private enum Key {
-        case name, uri, meta, task, taskID, reference, requestID, progressToken
+        case name, uri, meta, task, taskID, reference, requestID, progressToken, traceparent, tracestate
 
         /// The key between its quotes; a key may be written with escapes, it is the same key then.
         init?(_ bytes: UnsafeRawBufferPointer) {
@@ -37,6 +42,8 @@ public struct RoutingParams: Sendable {
             case 5 where bytes.equals("_meta"): self = .meta
             case 6 where bytes.equals("taskId"): self = .taskID
             case 9 where bytes.equals("requestId"): self = .requestID
+            case 10 where bytes.equals("tracestate"): self = .tracestate
+            case 11 where bytes.equals("traceparent"): self = .traceparent
             case 13 where bytes.equals("progressToken"): self = .progressToken
             default: return nil
             }
@@ -70,7 +77,7 @@ public struct RoutingParams: Sendable {
                 // Of a progress notification; not the one of `_meta`.
                 guard !topLevelToken else { throw JSONScanError(.duplicateKey, at: offset) }
                 topLevelToken = true
-            case nil: break
+            case .traceparent, .tracestate, nil: break
             }
         }
     }
@@ -79,7 +86,12 @@ public struct RoutingParams: Sendable {
         try scanner.beginObject(depth: 2)
         while let (bytes, offset) = try scanner.nextKey() {
             let value = try scanner.nextValue(depth: 3)
-            if Key(bytes) == .progressToken { try Self.note(&progressToken, value, offset) }
+            switch Key(bytes) {
+            case .progressToken: try Self.note(&progressToken, value, offset)
+            case .traceparent: try Self.note(&traceparent, value, offset)
+            case .tracestate: try Self.note(&tracestate, value, offset)
+            default: break
+            }
         }
     }
 

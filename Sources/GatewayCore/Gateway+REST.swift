@@ -1,0 +1,52 @@
+import MCPProtocol
+import NIOConcurrencyHelpers
+public import NIOCore
+
+/// What the REST API needs besides exchanges.
+extension Gateway {
+    /// Makes a session for a client that knows no `initialize`; `completion` runs when it is durable. It is one like any other: its id works
+    /// on the MCP endpoint too.
+    ///
+    /// - Parameters:
+    ///   - clientID: who the client says it is.
+    ///   - metadata: a raw JSON object, kept with the session.
+    public func createSession(
+        clientID: String, metadata: ByteBuffer, completion: @escaping @Sendable (Result<Session, SessionCreationError>) -> Void
+    ) {
+        var params = ByteBuffer(
+            string: "{\"protocolVersion\":\"\(Revision.latestLegacy.rawValue)\",\"capabilities\":{},\"clientInfo\":{\"name\":")
+        params.writeJSONString(clientID)
+        params.writeStaticString(",\"version\":\"unknown\"}}")
+        let now = clock.now()
+        let record = SessionRecord(
+            id: authority.make(), clientID: clientID, revision: .latestLegacy, server: nil, initializeParams: params, createdAt: now,
+            lastSeen: now, attributes: [.metadata: metadata])
+        create(record, completion: completion)
+    }
+
+    /// The live sessions of a client, oldest first.
+    public func sessions(
+        ofClient clientID: String, completion: @escaping @Sendable (Result<[SessionRecord], StoreError>) -> Void
+    ) {
+        // What is in memory is newer than the store.
+        flushTouches()
+        sessions.sessions(ofClient: clientID, aliveSince: clock.now() - settings.sessionTTL, completion: completion)
+    }
+
+    /// A `tools/list` result with every tool that the session may call, raw, once the upstreams have been tried.
+    public func allTools(for session: Session, completion: @escaping @Sendable (ByteBuffer) -> Void) {
+        whenSettled(server: session.server) {
+            self.ownCounters.count(.toolsList, .ok)
+            completion(self.view(for: session).everything(.tools))
+        }
+    }
+
+    /// Gives out a ticket for the session's feed.
+    public func makeTicket(for session: Session, lifetime: Duration) -> (ticket: String, expiresAt: WallTime) {
+        let expiresAt = clock.now() + lifetime
+        return (tickets.make(for: session.id, expiresAt: expiresAt), expiresAt)
+    }
+
+    /// The session that a ticket was given out for; nil when it is forged, expired or was used before. It is used up now.
+    public func redeem(ticket: String) -> SessionID? { tickets.redeem(ticket, now: clock.now()) }
+}
