@@ -54,7 +54,7 @@ let package = Package(
         .target(
             name: "HTTPTransport",
             dependencies: [
-                "GatewayCore", "MCPProtocol",
+                "GatewayCore", "MCPProtocol", "ServerSentEvents",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -127,7 +127,7 @@ let package = Package(
         .target(
             name: "MCPHTTPClient",
             dependencies: [
-                "MCPProtocol",
+                "MCPProtocol", "ServerSentEvents",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -172,6 +172,12 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio")
             ],
             swiftSettings: settings),
+        .target(
+            name: "ServerSentEvents",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio")
+            ],
+            swiftSettings: settings),
         // Benchmarks: the server behind what is measured, and what makes the load.
         .executableTarget(
             name: "mcp-echo", path: "benchmarks/echo", cSettings: [.define("_GNU_SOURCE", .when(platforms: [.linux]))]),
@@ -179,6 +185,9 @@ let package = Package(
             name: "mcp-bench-load", path: "benchmarks/load", cSettings: [.define("_GNU_SOURCE", .when(platforms: [.linux]))]),
         // Tests.
         .testTarget(name: "MCPProtocolTests", dependencies: ["MCPProtocol"], swiftSettings: settings),
+        .testTarget(
+            name: "ServerSentEventsTests",
+            dependencies: ["ServerSentEvents", .product(name: "NIOCore", package: "swift-nio")], swiftSettings: settings),
         .testTarget(
             name: "GatewayCoreTests",
             dependencies: ["GatewayCore", .product(name: "NIOEmbedded", package: "swift-nio")], swiftSettings: settings),

@@ -3,6 +3,7 @@ import Logging
 import MCPProtocol
 import NIOCore
 import NIOHTTP1
+import ServerSentEvents
 
 /// One SSE response on a connection: the subscriber of a stream.
 ///
@@ -33,7 +34,8 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
         guard isOpen, let connection else { return }
         var buffer = ByteBuffer()
         if revision.hasPrimingEvents, !isResumed {
-            SSEEncoder.writePriming(id: EventID(stream: stream.id, sequence: startsAfter), retry: context.settings.retry, to: &buffer)
+            SSEEncoder.writePriming(
+                id: SSEEventID(stream: stream.id.value, sequence: startsAfter), retry: context.settings.retry, to: &buffer)
         } else {
             // Something for proxies to pass on at once.
             SSEEncoder.writeRetry(context.settings.retry, to: &buffer)
@@ -47,7 +49,7 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
         onLoop {
             guard self.isOpen, let connection = self.connection else { return }
             var buffer = ByteBuffer()
-            SSEEncoder.write(event.message, id: EventID(stream: stream.id, sequence: event.sequence), to: &buffer)
+            SSEEncoder.write(event.message, id: SSEEventID(stream: stream.id.value, sequence: event.sequence), to: &buffer)
             self.lastWrite = .now()
             if connection.writeStream(buffer, limit: isReplay ? .max : self.context.settings.slowReaderBuffer) {
                 if isLast { self.finish(abruptly: false) }

@@ -1,5 +1,6 @@
 import MCPProtocol
 import NIOCore
+import ServerSentEvents
 
 /// One POST and the streams that resume it, or the listening stream: a state machine without I/O.
 struct HTTPExchange: Sendable {

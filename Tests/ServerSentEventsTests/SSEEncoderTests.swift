@@ -1,16 +1,14 @@
-import GatewayCore
 import NIOCore
+import ServerSentEvents
 import Testing
 
-@testable import HTTPTransport
-
-@Suite("Server-sent events")
+@Suite("SSE encoder")
 struct SSEEncoderTests {
-    private let id = EventID(stream: StreamID("labc"), sequence: 7)
+    private let id = SSEEventID(stream: "labc", sequence: 7)
 
-    private func encode(_ message: String, id: EventID? = nil, after: String = "") -> String {
+    private func encode(_ message: String, id: SSEEventID? = nil, event: StaticString = "message", after: String = "") -> String {
         var buffer = ByteBuffer(string: after)
-        SSEEncoder.write(ByteBuffer(string: message), id: id, to: &buffer)
+        SSEEncoder.write(ByteBuffer(string: message), id: id, event: event, to: &buffer)
         return String(buffer: buffer)
     }
 
@@ -22,6 +20,16 @@ struct SSEEncoderTests {
     @Test("without an id there is no id field")
     func withoutID() {
         #expect(encode("{}") == "event: message\ndata: {}\n\n")
+    }
+
+    @Test("an event may have another type than message")
+    func otherType() {
+        #expect(encode("{}", event: "progress") == "event: progress\ndata: {}\n\n")
+    }
+
+    @Test("the sequence is decimal up to the largest", arguments: [0, 9, 10, 1_234_567_890, UInt64.max])
+    func sequences(sequence: UInt64) {
+        #expect(encode("{}", id: SSEEventID(stream: "l", sequence: sequence)).hasPrefix("id: l.\(sequence)\n"))
     }
 
     @Test("line breaks of the message become spaces, those before it stay", arguments: ["\n", "\r", "\r\n"])
@@ -49,6 +57,9 @@ struct SSEEncoderTests {
         var buffer = ByteBuffer()
         SSEEncoder.writeRetry(.seconds(2), to: &buffer)
         #expect(String(buffer: buffer) == "retry: 2000\n\n")
+        buffer.clear()
+        SSEEncoder.writeRetry(.seconds(-2), to: &buffer)
+        #expect(String(buffer: buffer) == "retry: 0\n\n", "digits only")
     }
 
     @Test("keep-alive is a comment, which no client takes for an event")

@@ -1,5 +1,5 @@
-import MCPHTTPClient
 import NIOCore
+import ServerSentEvents
 import Testing
 
 @Suite("SSE parser")
