@@ -190,10 +190,18 @@ let package = Package(
             dependencies: ["ServerSentEvents", .product(name: "NIOCore", package: "swift-nio")], swiftSettings: settings),
         .testTarget(
             name: "GatewayCoreTests",
-            dependencies: ["GatewayCore", .product(name: "NIOEmbedded", package: "swift-nio")], swiftSettings: settings),
+            dependencies: [
+                "GatewayCore",
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
         .testTarget(name: "GatewayConfigurationTests", dependencies: ["GatewayConfiguration", "GatewayCore"], swiftSettings: settings),
         .testTarget(name: "EmbeddedStoreTests", dependencies: ["EmbeddedStore"], swiftSettings: settings),
-        .testTarget(name: "UpstreamsTests", dependencies: ["Upstreams"], swiftSettings: settings),
+        .testTarget(
+            name: "UpstreamsTests",
+            dependencies: ["Upstreams", .product(name: "MetricsTestKit", package: "swift-metrics")],
+            swiftSettings: settings),
         .testTarget(name: "EnvironmentToolsTests", dependencies: ["EnvironmentTools"], swiftSettings: settings),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: settings),
         .target(

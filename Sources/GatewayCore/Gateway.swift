@@ -182,7 +182,10 @@ public final class Gateway: Sendable {
             let old = state.hostsByName
             var started: [UpstreamHost] = []
             state.hosts = definitions.map { definition in
-                if let host = old[definition.name], host.definition.fingerprint == definition.fingerprint { return host }
+                if let host = old[definition.name], host.definition.fingerprint == definition.fingerprint {
+                    host.adopt(definition)
+                    return host
+                }
                 let host = UpstreamHost(definition: definition, gateway: self, replacing: old[definition.name])
                 started.append(host)
                 return host
@@ -204,10 +207,8 @@ public final class Gateway: Sendable {
         if !stopped.isEmpty || !started.isEmpty { catalogueChanged() }
     }
 
-    /// The state of each upstream, for health and diagnosis.
-    public var upstreamStatus: [(name: String, isReady: Bool, failure: String?)] {
-        hosts.map { ($0.name, $0.info != nil && $0.failure == nil, $0.failure) }
-    }
+    /// The state of each upstream in the order of the configuration, for health, metrics and diagnosis.
+    public var upstreamFigures: [UpstreamFigures] { hosts.map(\.figures) }
 
     /// Runs `body` when every upstream of the session's scope has been tried, at the latest when their start-up wait is over.
     func whenSettled(server: String?, _ body: @escaping @Sendable () -> Void) {

@@ -238,7 +238,7 @@ import Testing
         server.link.crash("signal 9")
         #expect(sink.errorCode == -32000)
         #expect(sink.finals == 1)
-        #expect(bench.gateway.upstreamStatus.map(\.isReady) == [false])
-        #expect(bench.gateway.upstreamStatus[0].failure?.contains("signal 9") == true)
+        #expect(bench.gateway.upstreamFigures.map(\.isReady) == [false])
+        #expect(bench.gateway.upstreamFigures[0].failure?.contains("signal 9") == true)
     }
 }

@@ -21,9 +21,11 @@ public struct UpstreamDefinition: Sendable {
     /// Processes of one upstream for different sessions at once.
     public var maxSessionProcesses = 200
     public var maxInFlight = 4096
+    /// The gateway is not ready (`/ready`) while it is not up.
+    public var required = false
     public var toolFilter = ToolFilter.everything
     public var backoff = RestartBackoff.Policy()
-    /// Two definitions with the same fingerprint are the same: a reload leaves the upstream alone.
+    /// Two definitions with the same fingerprint have the same process: a reload leaves it alone, and takes over `required`.
     public let fingerprint: String
 
     public init(name: String, isolation: Isolation, factory: any UpstreamLinkFactory, fingerprint: String) {

@@ -8,6 +8,7 @@ final class UpstreamHost: Sendable {
     let definition: UpstreamDefinition
     unowned let gateway: Gateway
     let requestCounters: RequestCounters
+    let metrics: UpstreamMetrics
     private let logger: Logger
     private let state: NIOLockedValueBox<State>
 
@@ -15,6 +16,8 @@ final class UpstreamHost: Sendable {
     let createdAt: NIODeadline
 
     private struct State {
+        /// `mcpServers.<name>.required`; a reload changes it without a restart.
+        var isRequired: Bool
         /// The shared conversation; with `session` isolation the one that the catalogue is read from.
         var main: UpstreamPeer?
         var sessionPeers: [ObjectIdentifier: SessionPeer] = [:]
@@ -37,13 +40,14 @@ final class UpstreamHost: Sendable {
     /// - Parameter predecessor: the host of the same name that it replaces. Its lists are shown until the new ones are known, so that
     ///   a change of the configuration does not make tools vanish for a moment.
     init(definition: UpstreamDefinition, gateway: Gateway, replacing predecessor: UpstreamHost?) {
-        var state = State()
+        var state = State(isRequired: definition.required)
         if let predecessor { state.catalogue = predecessor.catalogue }
         self.state = NIOLockedValueBox(state)
         self.definition = definition
         self.gateway = gateway
         requestCounters = RequestCounters(upstream: definition.name)
         logger = gateway.logger
+        metrics = UpstreamMetrics(upstream: definition.name)
         createdAt = gateway.eventLoopGroup.next().now
     }
 
@@ -52,6 +56,16 @@ final class UpstreamHost: Sendable {
     var catalogue: UpstreamCatalogue { state.withLockedValue { $0.catalogue } }
     var isSettled: Bool { state.withLockedValue { $0.isSettled } }
     var failure: String? { state.withLockedValue { $0.failure } }
+
+    var figures: UpstreamFigures {
+        let (isReady, failure, isRequired) = state.withLockedValue { ($0.info != nil && $0.failure == nil, $0.failure, $0.isRequired) }
+        return UpstreamFigures(
+            name: name, isReady: isReady, failure: failure, required: isRequired, inFlight: metrics.inFlight,
+            queuedBytes: metrics.queuedBytes, processes: metrics.processes)
+    }
+
+    /// Takes over what of a new definition needs no new process.
+    func adopt(_ definition: UpstreamDefinition) { state.withLockedValue { $0.isRequired = definition.required } }
 
     /// Starts the conversation that the catalogue comes from.
     func start() {
@@ -66,7 +80,7 @@ final class UpstreamHost: Sendable {
             restartsByItself: restarts)
         return UpstreamPeer(
             name: name, settings: settings, factory: definition.factory, eventLoop: gateway.eventLoopGroup.next(),
-            backoff: RestartBackoff(policy: definition.backoff), logger: logger, owner: self)
+            backoff: RestartBackoff(policy: definition.backoff), logger: logger, owner: self, metrics: metrics)
     }
 
     /// The conversation a session's requests go to. It is made, not started, when there is none.

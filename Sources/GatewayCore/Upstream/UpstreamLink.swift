@@ -17,6 +17,8 @@ public protocol UpstreamLink: AnyObject, Sendable {
 
 /// Hears of what comes over a link.
 public protocol UpstreamLinkDelegate: AnyObject, Sendable {
+    /// Where a link counts what waits in it.
+    var metrics: UpstreamMetrics { get }
     /// One JSON-RPC message, not parsed yet.
     func link(_ link: any UpstreamLink, received message: ByteBuffer)
     /// The request of that call will not be answered; the link itself lives on.

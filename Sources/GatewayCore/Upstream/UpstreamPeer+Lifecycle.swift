@@ -15,6 +15,7 @@ extension UpstreamPeer {
 
     private func connect(_ core: UpstreamPeerCore) {
         core.attempt += 1
+        if core.attempt > 1 { metrics.restarted() }
         let attempt = core.attempt
         core.phase = .connecting(attempt: attempt)
         eventLoop.scheduleTask(in: settings.handshakeTimeout) { self.handshakeTimedOut(attempt: attempt) }
@@ -88,7 +89,7 @@ extension UpstreamPeer {
         core.owner?.peerBecameReady(self, info: info)
         while let call = core.waiting.popFirst() {
             guard let entry = core.calls[call], let request = entry.request else { continue }
-            transmit(request, call: call, core: core)
+            transmit(request, call: call, at: eventLoop.now, core: core)
         }
     }
 

@@ -28,10 +28,11 @@ extension UpstreamPeer {
         let now = eventLoop.now
         core.lastUsed = now
         core.calls[call] = .init(handler: handler, request: request, deadline: now + request.timeout, timeout: request.timeout)
+        metrics.callBegan()
         handler.upstreamAccepted(call: call, by: self)
         watchDeadlines(core)
         if case .ready = core.phase {
-            transmit(request, call: call, core: core)
+            transmit(request, call: call, at: now, core: core)
         } else {
             core.waiting.append(call)
             core.wantsToRun = true
@@ -40,8 +41,9 @@ extension UpstreamPeer {
     }
 
     /// Writes the request with the peer's own id and progress token in place of the client's.
-    func transmit(_ request: UpstreamRequest, call: UInt64, core: UpstreamPeerCore) {
+    func transmit(_ request: UpstreamRequest, call: UInt64, at now: NIODeadline, core: UpstreamPeerCore) {
         guard let link = core.link else { return }
+        core.calls[call]?.sentAt = now
         let message = request.message
         var splices = request.splices
         splices.append(Splice(message.id, .integer(call)))
@@ -55,7 +57,12 @@ extension UpstreamPeer {
         }
     }
 
-    private func take(_ call: UInt64, _ core: UpstreamPeerCore) -> UpstreamPeerCore.Call? { core.calls.removeValue(forKey: call) }
+    /// The call, which is over with this.
+    private func take(_ call: UInt64, _ core: UpstreamPeerCore) -> UpstreamPeerCore.Call? {
+        let entry = core.calls.removeValue(forKey: call)
+        if entry != nil { metrics.callEnded() }
+        return entry
+    }
 
     func cancel(call: UInt64, reason: ByteBuffer?, core: UpstreamPeerCore) {
         guard take(call, core) != nil else { return }
@@ -153,6 +160,7 @@ extension UpstreamPeer {
                 completeHandshake(core, with: message)
             } else if let entry = take(call, core) {
                 core.lastUsed = entry.deadline - entry.timeout
+                if let sentAt = entry.sentAt { metrics.responded(afterNanoseconds: (eventLoop.now - sentAt).nanoseconds) }
                 if let exchange = entry.handler as? Exchange, exchange.mayBecomeTask { rememberTask(exchange, call: call, core: core) }
                 guard message.kind == .errorResponse || message.json.isObject(message.result) else {
                     entry.handler.upstreamFailed(

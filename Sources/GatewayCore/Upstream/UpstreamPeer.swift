@@ -49,18 +49,22 @@ public final class UpstreamPeer: Sendable {
     let settings: UpstreamPeerSettings
     let factory: any UpstreamLinkFactory
     let logger: Logger
+    public let metrics: UpstreamMetrics
     let core: NIOLoopBoundBox<UpstreamPeerCore>
 
-    /// - Parameter backoff: when to start again after a crash.
+    /// - Parameters:
+    ///   - backoff: when to start again after a crash.
+    ///   - metrics: what the peers of one upstream share; by default its own.
     public init(
         name: String, settings: UpstreamPeerSettings, factory: any UpstreamLinkFactory, eventLoop: any EventLoop,
-        backoff: RestartBackoff, logger: Logger, owner: any UpstreamPeerOwner
+        backoff: RestartBackoff, logger: Logger, owner: any UpstreamPeerOwner, metrics: UpstreamMetrics? = nil
     ) {
         self.name = name
         self.settings = settings
         self.factory = factory
         self.eventLoop = eventLoop
         self.logger = logger
+        self.metrics = metrics ?? UpstreamMetrics(upstream: name)
         // The core is created here and from then on touched on the loop only.
         self.core = NIOLoopBoundBox.makeBoxSendingValue(
             UpstreamPeerCore(backoff: backoff, owner: owner, now: eventLoop.now), eventLoop: eventLoop)
@@ -176,6 +180,8 @@ final class UpstreamPeerCore {
         var request: UpstreamRequest?
         var deadline: NIODeadline
         let timeout: TimeAmount
+        /// When it was written to the link; nil while it waits.
+        var sentAt: NIODeadline?
         var wasResent = false
     }
 

@@ -21,7 +21,9 @@ public struct StdioLinkFactory: UpstreamLinkFactory {
 
     public func connect(on eventLoop: any EventLoop, delegate: any UpstreamLinkDelegate) -> EventLoopFuture<any UpstreamLink> {
         let link = StdioLink(delegate: delegate, eventLoop: eventLoop)
-        return ChildProcess.start(command, limits: limits, on: eventLoop, logger: logger, delegate: link).map { child in
+        return ChildProcess.start(command, limits: limits, on: eventLoop, logger: logger, metrics: delegate.metrics, delegate: link).map {
+            child in
+            delegate.metrics.processStarted()
             link.child.value = child
             return link
         }
@@ -52,6 +54,7 @@ final class StdioLink: UpstreamLink, ChildProcessDelegate {
     func childProcess(_ child: ChildProcess, received line: ByteBuffer) { delegate.link(self, received: line) }
 
     func childProcess(_ child: ChildProcess, stopped exit: ChildExit) {
+        delegate.metrics.processStopped()
         delegate.link(self, closed: LinkClosure(description: exit.description, isOrderly: isClosing.value))
         self.child.value = nil
     }

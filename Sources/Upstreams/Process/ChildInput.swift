@@ -1,3 +1,4 @@
+import GatewayCore
 import NIOCore
 
 /// What waits for a child's standard input: small messages are put together and written once per event-loop tick.
@@ -9,6 +10,7 @@ final class ChildInput: ChannelInboundHandler {
 
     private let channel: any Channel
     private let maxQueuedBytes: Int
+    private let metrics: UpstreamMetrics?
     private let onBroken: () -> Void
     /// Sent, but not yet in the pipe.
     private(set) var queuedBytes = 0
@@ -16,9 +18,10 @@ final class ChildInput: ChannelInboundHandler {
     private var flushScheduled = false
     private var closing = false
 
-    init(channel: any Channel, maxQueuedBytes: Int, onBroken: @escaping () -> Void) {
+    init(channel: any Channel, maxQueuedBytes: Int, metrics: UpstreamMetrics?, onBroken: @escaping () -> Void) {
         self.channel = channel
         self.maxQueuedBytes = maxQueuedBytes
+        self.metrics = metrics
         self.onBroken = onBroken
     }
 
@@ -26,7 +29,7 @@ final class ChildInput: ChannelInboundHandler {
     func send(_ message: ByteBuffer) -> Bool {
         let length = message.readableBytes
         guard !closing, queuedBytes + length + 1 <= maxQueuedBytes else { return false }
-        queuedBytes += length + 1
+        queueChanged(by: length + 1)
         if length >= Self.pieceBytes {
             writePiece()
             write(message)
@@ -57,6 +60,7 @@ final class ChildInput: ChannelInboundHandler {
     /// Closes the pipe and drops what is queued.
     func abandon() {
         closing = true
+        queueChanged(by: -piece.readableBytes)
         piece = ByteBuffer()
         channel.close(promise: nil)
     }
@@ -71,6 +75,11 @@ final class ChildInput: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.close(promise: nil)
+    }
+
+    private func queueChanged(by bytes: Int) {
+        queuedBytes += bytes
+        metrics?.inputQueueChanged(by: bytes)
     }
 
     private func flush() {
@@ -95,7 +104,7 @@ final class ChildInput: ChannelInboundHandler {
     }
 
     private func written(_ length: Int) {
-        queuedBytes -= length
+        queueChanged(by: -length)
         if closing, queuedBytes == 0 {
             channel.close(promise: nil)
         }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import GatewayCore
 import Glibc
 import Logging
 import NIOConcurrencyHelpers
@@ -14,6 +15,7 @@ struct ChildLauncher: Sendable {
     let eventLoop: any EventLoop
     let logger: Logger
     let delegate: any ChildProcessDelegate
+    let metrics: UpstreamMetrics?
     var processGuard = ProcessGuard.shared
 
     func launch() -> EventLoopFuture<ChildProcess> {
@@ -112,13 +114,17 @@ struct ChildLauncher: Sendable {
                 }
             }
         }.takingOwnershipOfDescriptor(input: pipes.output.readEnd)
-        let errorOutput = bootstrap(maximumRead: 64 * 1024) { [limits, logger, secrets = command.environment] in
-            StderrHandler(limits: limits, tail: tail, environment: secrets, logger: logger) { bound.value.errorOutputEnded() }
+        let errorOutput = bootstrap(maximumRead: 64 * 1024) { [limits, logger, metrics, secrets = command.environment] in
+            StderrHandler(limits: limits, tail: tail, environment: secrets, metrics: metrics, logger: logger) {
+                bound.value.errorOutputEnded()
+            }
         }.takingOwnershipOfDescriptor(input: pipes.errorOutput.readEnd)
 
         input.and(output).and(errorOutput).assumeIsolated().flatMapThrowing { channels in
             let ((inputChannel, outputChannel), errorChannel) = channels
-            let childInput = ChildInput(channel: inputChannel, maxQueuedBytes: limits.maxQueuedInputBytes) { core.inputBroken() }
+            let childInput = ChildInput(channel: inputChannel, maxQueuedBytes: limits.maxQueuedInputBytes, metrics: metrics) {
+                core.inputBroken()
+            }
             try inputChannel.pipeline.syncOperations.addHandler(childInput)
             let child = ChildProcess(core: core, tail: tail)
             core.connect(input: childInput, outputs: [outputChannel, errorChannel], child: child, delegate: delegate)

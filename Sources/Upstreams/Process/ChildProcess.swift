@@ -1,3 +1,4 @@
+public import GatewayCore
 public import Logging
 import NIOConcurrencyHelpers
 public import NIOCore
@@ -26,6 +27,7 @@ public final class ChildProcess: Sendable {
     ///
     /// - Parameters:
     ///   - eventLoop: one of a `MultiThreadedEventLoopGroup`, which must outlive the child.
+    ///   - metrics: where what waits for the child, and what it wrote and nobody will read, is counted.
     ///   - logger: gets the lines of standard error at level `info`, with the metadata `pid`.
     /// - Returns: the running child, or a ``ChildStartError``; then the delegate is never called.
     public static func start(
@@ -33,9 +35,11 @@ public final class ChildProcess: Sendable {
         limits: ChildLimits = ChildLimits(),
         on eventLoop: any EventLoop,
         logger: Logger,
+        metrics: UpstreamMetrics? = nil,
         delegate: any ChildProcessDelegate
     ) -> EventLoopFuture<ChildProcess> {
-        ChildLauncher(command: command, limits: limits, eventLoop: eventLoop, logger: logger, delegate: delegate).launch()
+        ChildLauncher(command: command, limits: limits, eventLoop: eventLoop, logger: logger, delegate: delegate, metrics: metrics)
+            .launch()
     }
 
     /// Sends `message` and a newline. Messages of one event-loop tick are written together.

@@ -1,3 +1,4 @@
+import GatewayCore
 import Glibc
 import Logging
 import NIOConcurrencyHelpers
@@ -10,6 +11,7 @@ final class StderrHandler: ChannelInboundHandler {
     private let lineBytes: Int
     private let tailLines: Int
     private let tail: NIOLockedValueBox<[String]>
+    private let metrics: UpstreamMetrics?
     private let logger: Logger
     /// Values of the configured environment: children print what they are given, but log, errors and clients must not see it.
     private let secrets: [String]
@@ -24,13 +26,15 @@ final class StderrHandler: ChannelInboundHandler {
     private static let minimumSecretLength = 6
 
     init(
-        limits: ChildLimits, tail: NIOLockedValueBox<[String]>, environment: [String: String], logger: Logger,
+        limits: ChildLimits, tail: NIOLockedValueBox<[String]>, environment: [String: String], metrics: UpstreamMetrics?,
+        logger: Logger,
         onClosed: @escaping () -> Void
     ) {
         secrets = environment.values.filter { $0.utf8.count >= Self.minimumSecretLength }.sorted { $0.utf8.count > $1.utf8.count }
         self.lineBytes = max(1, limits.stderrLineBytes)
         self.tailLines = limits.stderrTailLines
         self.tail = tail
+        self.metrics = metrics
         self.logger = logger
         self.onClosed = onClosed
         self.throttle = StderrThrottle(linesPerSecond: limits.stderrLinesPerSecond)
@@ -107,6 +111,7 @@ final class StderrHandler: ChannelInboundHandler {
     private func logSuppressed() {
         let count = throttle.takeSuppressed()
         if count > 0 {
+            metrics?.droppedStderrLines(count)
             logger.info("\(count) lines of standard error suppressed")
         }
     }

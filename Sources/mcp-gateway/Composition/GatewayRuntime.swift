@@ -97,7 +97,7 @@ final class GatewayRuntime: Sendable {
             status: gateway.isDraining ? "draining" : "ok", version: GatewayVersion.current, instance: configuration.gateway.instanceID,
             store: configuration.gateway.store.kind.rawValue, sessionsInMemory: gateway.sessionsInMemory,
             openExchanges: gateway.openExchangeCount,
-            upstreams: gateway.upstreamStatus.map { upstream in
+            upstreams: gateway.upstreamFigures.map { upstream in
                 let status = upstream.isReady ? "ready" : upstream.failure == nil ? "starting" : "failed"
                 return .init(name: upstream.name, status: status, reason: upstream.failure)
             })

@@ -17,15 +17,19 @@ struct UpstreamFactory: Sendable {
     }
 
     func definition(_ server: ServerConfiguration) -> UpstreamDefinition {
+        // What a change of which needs no new process is left out of the fingerprint.
+        var process = server
+        process.required = false
         var definition = UpstreamDefinition(
             name: server.name, isolation: server.isolation, factory: linkFactory(server),
-            fingerprint: "\(server)")
+            fingerprint: "\(process)")
         definition.callTimeout = TimeAmount(server.timeout)
         definition.handshakeTimeout = TimeAmount(server.handshakeTimeout)
         definition.idleTimeout = TimeAmount(server.idleTimeout)
         definition.maxSessionProcesses = settings.limits.maxSessionProcesses
         definition.maxInFlight = settings.limits.maxInFlightPerUpstream
         definition.toolFilter = server.tools
+        definition.required = server.required
         return definition
     }
 
