@@ -90,6 +90,9 @@ extension Gateway {
         }
     }
 
+    /// False for an id that no session can have: a forged one. Asks no store.
+    public func mayExist(_ id: SessionID) -> Bool { registry[id] != nil || authority.isGenuine(id) }
+
     /// Finds a session, in memory or in the store. Nil when the id is forged, unknown, ended or expired.
     public func session(_ id: SessionID, completion: @escaping @Sendable (Result<Session?, StoreError>) -> Void) {
         let now = clock.now()

@@ -35,6 +35,8 @@ public final class Session: Sendable {
         var tasks: [String: String] = [:]
         var exchanges: [RequestKey: Exchange] = [:]
         var exchangeCount = 0
+        /// Once a rate is asked for.
+        var bucket: TokenBucket?
         var inputs: [String: OpenInput] = [:]
         var nextInput: UInt64 = 1
         /// Listening streams, oldest first.
@@ -130,6 +132,16 @@ public final class Session: Sendable {
 
     /// Whether the session has as many requests in progress as it may.
     public var isBusy: Bool { state.withLockedValue { $0.exchangeCount } >= gateway.settings.maxConcurrentPerSession }
+
+    /// Takes one request out of what the session may send.
+    ///
+    /// - Returns: nil when it may; else how long until it may.
+    public func takeRequest(ratePerSecond: Int, now: NIODeadline) -> TimeAmount? {
+        state.withLockedValue { state in
+            if state.bucket == nil { state.bucket = TokenBucket(ratePerSecond: ratePerSecond, now: now) }
+            return state.bucket?.take(now: now)
+        }
+    }
 
     // MARK: Messages that belong to no request
 

@@ -73,6 +73,9 @@ public final class EventStream: Sendable {
     /// Whether the log holds events that no subscriber was given.
     var hasUndelivered: Bool { state.withLockedValue { $0.nextSequence - 1 > $0.delivered } }
 
+    /// The newest event; 0 when there is none.
+    public var newestSequence: UInt64 { state.withLockedValue { $0.nextSequence - 1 } }
+
     var deliveredSequence: UInt64 { state.withLockedValue { $0.delivered } }
 
     /// Writes an event to the log and, when it is there, to the subscriber.
@@ -148,17 +151,6 @@ public final class EventStream: Sendable {
         }
         for attachment in previous where attachment.subscriber !== subscriber { attachment.subscriber.streamDetached(self) }
         if let replayed { replay(after: after, attachment: replayed) }
-    }
-
-    /// Gives `subscriber` what is appended from now on.
-    ///
-    /// - Returns: the position that it starts from.
-    public func attachToNewest(_ subscriber: any StreamSubscriber) -> UInt64 {
-        state.withLockedValue { state in
-            let newest = state.nextSequence - 1
-            _ = add(subscriber, after: newest, isLive: true, to: &state)
-            return newest
-        }
     }
 
     private func add(_ subscriber: any StreamSubscriber, after: UInt64, isLive: Bool, to state: inout State) -> UInt64 {

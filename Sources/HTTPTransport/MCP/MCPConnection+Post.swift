@@ -5,7 +5,7 @@ import NIOHTTP1
 
 /// POST: messages of the client.
 extension MCPConnection {
-    func post(_ head: MCPRequestHead, revision: Revision?) {
+    func post(_ head: RequestHead, revision: Revision?) {
         do throws(MessageError) {
             let payload: Message.Payload
             // One message is the rule; only an array takes the way through the batch parser.
@@ -13,18 +13,19 @@ extension MCPConnection {
             body = ByteBuffer()
             payload = try Message.parsePayload(message, maxDepth: server.settings.maxNestingDepth)
             if case .single(let message) = payload, message.kind == .request, message.methodName == .initialize {
-                return initialize(message, head: head)
+                return initialize(message)
             }
             withSession(head) { connection, session in connection.dispatch(payload, session: session, revision: revision) }
         } catch {
+            if case .malformed(let cause) = error, cause.reason == .tooDeep { LimitHits.count(.maxNestingDepth) }
             refuse(MCPRefusal(status: .badRequest, error: error.rpcError), closing: false, id: error.id)
         }
     }
 
-    func initialize(_ message: Message, head: MCPRequestHead) {
+    func initialize(_ message: Message) {
         let number = requestNumber
         let handle = handle
-        server.gateway.createSession(message, server: head.endpoint.server) { result in
+        server.gateway.createSession(message, server: endpointServer) { result in
             handle.onLoop { connection in
                 guard connection.requestNumber == number else { return }
                 switch result {
@@ -39,8 +40,14 @@ extension MCPConnection {
         }
     }
 
+    /// The one server that the request's endpoint is confined to.
+    var endpointServer: String? {
+        guard case .mcp(let endpoint) = request.route else { return nil }
+        return endpoint.server
+    }
+
     /// Finds the session that the request names; answers itself when there is none.
-    func withSession(_ head: MCPRequestHead, _ body: @escaping @Sendable (MCPConnection, Session) -> Void) {
+    func withSession(_ head: RequestHead, _ body: @escaping @Sendable (MCPConnection, Session) -> Void) {
         guard let text = head.sessionID else {
             return refuse(
                 MCPRefusal(
@@ -54,7 +61,9 @@ extension MCPConnection {
             handle.onLoop { connection in
                 guard connection.requestNumber == number else { return }
                 switch result {
-                case .success(let session?) where session.server == head.endpoint.server: body(connection, session)
+                case .success(let session?) where session.server == connection.endpointServer:
+                    connection.request.session = session.id
+                    body(connection, session)
                 case .success: connection.refuse(connection.noSession, closing: false)
                 case .failure(let error):
                     connection.refuse(
@@ -68,11 +77,26 @@ extension MCPConnection {
 
     var tooManyRequests: MCPRefusal {
         let limit = server.gateway.settings.maxConcurrentPerSession
+        LimitHits.count(.maxConcurrentPerSession)
         return MCPRefusal(
             status: .tooManyRequests,
             error: RPCError(
                 code: .internalError, message: "the session has \(limit) requests in progress (limits.maxConcurrentPerSession); try again"),
             headers: [("retry-after", "1")])
+    }
+
+    /// Nil while the session keeps to `limits.requestRatePerSession`.
+    func tooFast(_ session: Session) -> MCPRefusal? {
+        let rate = server.settings.requestRatePerSession
+        guard rate > 0, let wait = session.takeRequest(ratePerSecond: rate, now: .now()) else { return nil }
+        LimitHits.count(.requestRatePerSession)
+        let seconds = max(1, (wait.nanoseconds + 999_999_999) / 1_000_000_000)
+        return MCPRefusal(
+            status: .tooManyRequests, code: "too_many_requests",
+            error: RPCError(
+                code: .internalError,
+                message: "the session sends more than \(rate) requests per second (limits.requestRatePerSession); try again"),
+            headers: [("retry-after", String(seconds))])
     }
 
     var noSession: MCPRefusal {
@@ -90,11 +114,12 @@ extension MCPConnection {
                 return respond(.accepted, body: nil)
             }
             guard !session.isBusy else { return refuse(tooManyRequests, closing: false, id: message.idBytes) }
+            if let refusal = tooFast(session) { return refuse(refusal, closing: false, id: message.idBytes) }
             let responder = PostResponder(
                 session: session, requestIDs: [message.idBytes ?? ByteBuffer()], isBatch: false, connection: self,
                 eventLoop: context.eventLoop, context: server)
             self.responder = responder
-            server.gateway.handle(message, in: session, sink: responder)
+            server.gateway.handle(message, in: session, context: request.context, sink: responder)
             responder.startWaiting()
         case .batch(let elements):
             dispatchBatch(elements, session: session, revision: revision, eventLoop: context.eventLoop)
@@ -112,7 +137,10 @@ extension MCPConnection {
             return refuseBatch("JSON-RPC batches are not part of revision \(session.revision.rawValue)")
         }
         let limit = server.settings.maxBatchSize
-        guard elements.count <= limit else { return refuseBatch("a batch may hold \(limit) messages (limits.maxBatchSize)") }
+        guard elements.count <= limit else {
+            LimitHits.count(.maxBatchSize)
+            return refuseBatch("a batch may hold \(limit) messages (limits.maxBatchSize)")
+        }
         guard !elements.isEmpty else { return refuseBatch("an empty batch is no request") }
         var messages: [Message] = []
         for element in elements {
@@ -121,6 +149,7 @@ extension MCPConnection {
             case .failure(let error): return refuseBatch(error.description, id: error.id)
             }
         }
+        if let refusal = tooFast(session) { return refuse(refusal, closing: false) }
         guard !messages.contains(where: { $0.methodName == .initialize }) else { return refuseBatch("initialize must not be in a batch") }
         let requests = messages.filter { $0.kind == .request }
         for message in messages where message.kind != .request { server.gateway.accept(message, in: session) }
@@ -129,7 +158,8 @@ extension MCPConnection {
             session: session, requestIDs: requests.compactMap(\.idBytes), isBatch: true, connection: self, eventLoop: eventLoop,
             context: server)
         self.responder = responder
-        for request in requests { server.gateway.handle(request, in: session, sink: responder) }
+        let context = request.context
+        for request in requests { server.gateway.handle(request, in: session, context: context, sink: responder) }
         responder.startWaiting()
     }
 }

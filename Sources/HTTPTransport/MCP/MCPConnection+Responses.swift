@@ -15,7 +15,9 @@ extension MCPConnection {
     func refuse(_ refusal: MCPRefusal, closing: Bool, id: ByteBuffer? = nil) {
         if closing { isKeepAlive = false }
         isLingering = closing
-        respond(refusal.status, body: refusal.error.response(id: id), headers: refusal.headers)
+        let isRPC = request.route.isMCP || request.isUnreadable
+        let body = isRPC ? refusal.error.response(id: id) : APIError.body(code: refusal.code, message: refusal.error.message)
+        respond(refusal.status, body: body, headers: refusal.headers)
         if closing { state = .closing }
     }
 
@@ -41,12 +43,14 @@ extension MCPConnection {
         if !isKeepAlive { headers.add(name: "connection", value: "close") }
         state = .idle
         waitingBytes = 0
+        answerBegins(status, headers: &headers)
         context.write(wrapOutboundOut(.head(HTTPResponseHead(version: version, status: status, headers: headers))), promise: nil)
-        if let body { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
+        if let body, request.method != .HEAD { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
         finishResponse(context)
     }
 
     func finishResponse(_ context: ChannelHandlerContext) {
+        defer { answerEnded() }
         if isKeepAlive {
             context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         } else {
@@ -76,6 +80,7 @@ extension MCPConnection {
         headers.add(name: "cache-control", value: "no-cache, no-transform")
         headers.add(name: "x-accel-buffering", value: "no")
         if !isKeepAlive { headers.add(name: "connection", value: "close") }
+        answerBegins(.ok, headers: &headers, isStream: true)
         context.write(wrapOutboundOut(.head(HTTPResponseHead(version: version, status: .ok, headers: headers))), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(first))), promise: nil)
     }

@@ -5,7 +5,7 @@ import NIOHTTP1
 
 /// GET opens or resumes a stream, DELETE ends the session.
 extension MCPConnection {
-    func listen(_ head: MCPRequestHead) {
+    func listen(_ head: RequestHead) {
         withSession(head) { connection, session in
             guard let text = head.lastEventID else { return connection.openListeningStream(of: session) }
             guard let id = EventID(text) else {
@@ -25,12 +25,13 @@ extension MCPConnection {
         let opened: @Sendable (Result<Void, StoreError>) -> Void = { _ in
             handle.onNextTick { connection in
                 guard connection.requestNumber == number, case .streaming(let writer) = connection.state else { return }
-                writer.begin(revision: session.revision)
+                writer.begin()
                 writer.stream.attach(writer, after: writer.startsAfter)
                 session.listeningStreamAttached()
             }
         }
         guard let context, let (stream, after) = session.openListeningStream(opened: opened) else {
+            LimitHits.count(.maxListeningStreamsPerSession)
             return refuse(
                 MCPRefusal(
                     status: .tooManyRequests,
@@ -38,7 +39,8 @@ extension MCPConnection {
                         code: .invalidRequest, message: "the session has too many open streams (limits.maxListeningStreamsPerSession)")),
                 closing: false)
         }
-        let writer = SSEWriter(stream: stream, startsAfter: after, connection: self, eventLoop: context.eventLoop, context: server)
+        let writer = SSEWriter(
+            stream: stream, startsAfter: after, style: .mcp(session.revision, isResumed: false), connection: self, eventLoop: context.eventLoop, context: server)
         state = .streaming(writer)
     }
 
@@ -49,7 +51,7 @@ extension MCPConnection {
         session.findStream(id.stream) { result in
             handle.onLoop { connection in
                 guard connection.requestNumber == number, let context = connection.context else { return }
-                guard case .success(let stream?) = result else {
+                guard case .success(let stream?) = result, stream.kind != .feed else {
                     return connection.refuse(
                         MCPRefusal(
                             status: .notFound,
@@ -57,17 +59,17 @@ extension MCPConnection {
                         closing: false)
                 }
                 let writer = SSEWriter(
-                    stream: stream, startsAfter: id.sequence, connection: connection, eventLoop: context.eventLoop,
+                    stream: stream, startsAfter: id.sequence, style: .mcp(session.revision, isResumed: true), connection: connection, eventLoop: context.eventLoop,
                     context: connection.server)
                 connection.state = .streaming(writer)
-                writer.begin(revision: session.revision, isResumed: true)
+                writer.begin()
                 stream.attach(writer, after: id.sequence)
                 if stream.kind == .listening { session.listeningStreamAttached() }
             }
         }
     }
 
-    func delete(_ head: MCPRequestHead) {
+    func delete(_ head: RequestHead) {
         withSession(head) { connection, session in
             let number = connection.requestNumber
             let handle = connection.handle

@@ -4,19 +4,23 @@ import MCPProtocol
 import NIOCore
 import NIOHTTP1
 
-/// The hot path: one HTTP/1.1 connection's handler for the MCP endpoints. Requests for other paths go on to Hummingbird, which is
-/// installed behind it when the first one comes. The pipeline handler before it lets one request in at a time.
-final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
+/// One HTTP/1.1 connection. It admits or refuses each request, answers those of the hot path (the MCP endpoints, `/sse/events`) itself and
+/// passes those of other routes on to Hummingbird, which is installed behind it when the first one comes. The pipeline handler before it
+/// lets one request in at a time.
+final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, RegisteredConnection {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
     enum State {
         case idle
         /// A body is coming in.
-        case reading(MCPRequestHead, Revision?)
+        case reading(RequestHead, Revision?)
         /// The request is refused; what is left of its body is dropped.
         case refusing(MCPRefusal)
+        /// A preflight is answered with these methods.
+        case preflight(methods: String)
         /// The answer is being worked out.
         case answering
         case streaming(SSEWriter)
@@ -27,9 +31,17 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     let server: MCPServerContext
+    let decoder: RequestDecoder
     let installFallback: (any Channel) throws -> Void
     var hasFallback = false
     var state = State.idle
+    var request = CurrentRequest()
+    var deadline = ConnectionDeadline()
+    var writeProgress = WriteProgress()
+    /// The reader takes nothing.
+    var isStalled = false
+    /// The target of a request for the feed, where it has a query.
+    var eventsQuery: RequestTarget?
     var body = ByteBuffer()
     var isKeepAlive = true
     /// The connection is closed only when the client has stopped sending.
@@ -38,10 +50,11 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
     static let lingerTime = TimeAmount.seconds(5)
     var responder: PostResponder?
     var context: ChannelHandlerContext?
+    var registryIndex: Int?
     /// Bytes of a refused request's body that were read and dropped.
     private var droppedBytes = 0
     /// A refused body that is larger is not read to its end.
-    private static let droppedBodyLimit = 1 << 20
+    static let droppedBodyLimit = 1 << 20
     /// Bytes of a stream that wait for a slow reader.
     var waitingBytes = 0
     /// What waits for `waitingBytes` to become 0.
@@ -51,15 +64,28 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
     /// Tells answers to an earlier request from those to the current one.
     var requestNumber = 0
 
-    /// - Parameter installFallback: adds the handlers of the router behind this one.
-    init(server: MCPServerContext, installFallback: @escaping (any Channel) throws -> Void) {
+    /// - Parameters:
+    ///   - decoder: the one before this handler.
+    ///   - installFallback: adds the handlers of the router behind this one.
+    init(server: MCPServerContext, decoder: RequestDecoder, installFallback: @escaping (any Channel) throws -> Void) {
         self.server = server
+        self.decoder = decoder
         self.installFallback = installFallback
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        deadline.start(.idle, now: .now(), settings: server.settings)
+        loop(context).opened(self)
+    }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        loop(context).closed(self)
+        self.context = nil
+    }
+
+    /// What the connections of the event loop share.
+    func loop(_ context: ChannelHandlerContext) -> LoopContext { server.loopContext(for: context.eventLoop) }
 
     func channelInactive(context: ChannelHandlerContext) {
         disconnected()
@@ -72,6 +98,7 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
         if case .streaming(let writer) = state { writer.stop() }
         state = .closing
         requestNumber += 1
+        abandonedByClient()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -82,23 +109,24 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
             isKeepAlive = false
         case .passing: break
         case .idle where hasFallback: break
-        case .idle, .reading, .refusing, .streaming, .closing: context.close(promise: nil)
+        case .idle, .reading, .refusing, .preflight, .streaming, .closing: context.close(promise: nil)
         }
         if hasFallback { context.fireUserInboundEventTriggered(event) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard !hasFallback else { return context.fireErrorCaught(error) }
-        if let error = error as? HTTPParserError, case .idle = state {
-            // NIO says "unknown" where its own limit on the header's size stopped the parser.
-            let isTooBig = error == .headerOverflow || error == .unknown
-            let reason = isTooBig ? "the header is larger than the limit (limits.maxHeaderBytes)" : "malformed HTTP request"
-            refuse(
-                MCPRefusal(
-                    status: isTooBig ? .requestHeaderFieldsTooLarge : .badRequest, error: RPCError(code: .invalidRequest, message: reason)),
-                closing: true)
-        } else {
-            context.close(promise: nil)
+        guard let error = error as? HTTPParserError, !request.hasAnswer else {
+            if hasFallback { context.fireErrorCaught(error) } else { context.close(promise: nil) }
+            return
+        }
+        switch state {
+        case .idle:
+            beginUnreadable()
+            guard error == .headerOverflow else { return refuse(.malformed, closing: true) }
+            LimitHits.count(.maxHeaderBytes)
+            refuse(.headerTooLarge, closing: true)
+        case .reading, .refusing, .preflight, .passing: refuse(.malformed, closing: true)
+        case .answering, .streaming, .closing: context.close(promise: nil)
         }
     }
 
@@ -106,56 +134,19 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
-        case .head(let head): received(head, context: context, data: data)
+        case .head(let head):
+            droppedBytes = 0
+            body.clear()
+            received(head, context: context)
         case .body(let part): received(part, context: context, data: data)
         case .end: receivedEnd(context: context, data: data)
         }
     }
 
-    func received(_ head: HTTPRequestHead, context: ChannelHandlerContext, data: NIOAny) {
-        requestNumber += 1
-        guard let endpoint = MCPEndpoint(uri: head.uri) else {
-            do {
-                if !hasFallback {
-                    try installFallback(context.channel)
-                    hasFallback = true
-                }
-                state = .passing
-                context.fireChannelRead(data)
-            } catch {
-                context.close(promise: nil)
-            }
-            return
-        }
-        let request = MCPRequestHead(head, endpoint: endpoint)
-        isKeepAlive = request.isKeepAlive && !server.gateway.isDraining
-        version = head.version
-        body.clear()
-        droppedBytes = 0
-        do throws(MCPRefusal) {
-            let revision = try server.rules.check(request)
-            if let name = endpoint.server, !server.gateway.hasServer(name) {
-                throw MCPRefusal(
-                    status: .notFound, error: RPCError(code: .invalidRequest, message: "There is no server \"\(name.prefix(64))\" here"))
-            }
-            if let length = request.contentLength, length > server.settings.maxBodyBytes { throw tooLarge }
-            state = .reading(request, revision)
-            if request.expectsContinue {
-                context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
-            }
-        } catch {
-            // A small body is read to its end, so that the connection stays usable; a big one is not worth it.
-            if (request.contentLength ?? 0) > Self.droppedBodyLimit || request.expectsContinue {
-                refuse(error, closing: true)
-            } else {
-                state = .refusing(error)
-            }
-        }
-    }
-
     var tooLarge: MCPRefusal {
-        MCPRefusal(
-            status: .payloadTooLarge,
+        LimitHits.count(.maxBodyBytes)
+        return MCPRefusal(
+            status: .payloadTooLarge, code: "too_large",
             error: RPCError(
                 code: .invalidRequest, message: "The body is larger than \(server.settings.maxBodyBytes) bytes (limits.maxBodyBytes)"))
     }
@@ -169,23 +160,33 @@ final class MCPConnection: ChannelInboundHandler, RemovableChannelHandler {
         case .refusing(let refusal):
             droppedBytes += part.readableBytes
             if droppedBytes > Self.droppedBodyLimit { refuse(refusal, closing: true) }
+        case .preflight:
+            droppedBytes += part.readableBytes
+            if droppedBytes > Self.droppedBodyLimit { context.close(promise: nil) }
         case .idle, .answering, .streaming, .closing: break
         }
     }
 
     func receivedEnd(context: ChannelHandlerContext, data: NIOAny) {
+        decoder.requestEnded()
+        deadline.stop()
+        request.isComplete = true
         switch state {
         case .passing: context.fireChannelRead(data)
         case .refusing(let refusal): refuse(refusal, closing: false)
+        case .preflight(let methods): respond(.noContent, body: nil, headers: CrossOrigin.preflight(methods: methods))
         case .reading(let head, let revision):
             state = .answering
             switch head.method {
             case .POST: post(head, revision: revision)
+            case .GET where request.route == .events: openFeed(head)
             case .GET: listen(head)
             default: delete(head)
             }
         case .closing: if isLingering { context.close(promise: nil) }
         case .idle, .answering, .streaming: break
         }
+        // Answered before its end, as the router may do.
+        if request.hasEnded { deadline.start(.idle, now: .now(), settings: server.settings) }
     }
 }

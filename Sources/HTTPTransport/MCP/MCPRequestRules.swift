@@ -2,13 +2,6 @@ import GatewayCore
 import MCPProtocol
 import NIOHTTP1
 
-/// A request that is refused: the status and the JSON-RPC error for the body.
-struct MCPRefusal: Error {
-    let status: HTTPResponseStatus
-    let error: RPCError
-    var headers: [(String, String)] = []
-}
-
 /// The header rules of Streamable HTTP (basic/transports of 2025-03-26, 2025-06-18 and 2025-11-25).
 struct MCPRequestRules: Sendable {
     let allowedOrigins: Set<String>
@@ -27,11 +20,37 @@ struct MCPRequestRules: Sendable {
         enableSSE = settings.enableSSE
     }
 
-    /// Checks everything that the header alone decides. The revision is what the header names, nil without one.
-    func check(_ head: MCPRequestHead) throws(MCPRefusal) -> Revision? {
-        guard !head.isAmbiguous else { throw refuse(.badRequest, "Host, Origin and Mcp-Session-Id may be given once") }
+    /// Checks where a request comes from, whatever it asks for.
+    ///
+    /// - Parameters:
+    ///   - authority: host and port of a target in absolute form, which then must be allowed too.
+    ///   - isProbe: the name that was used for this machine does not matter.
+    func checkSource(_ head: RequestHead, authority: Substring?, isProbe: Bool) throws(MCPRefusal) {
+        guard !head.isAmbiguous else {
+            throw refuse(.badRequest, "Host, Origin, Content-Type and the session id may be given once")
+        }
         try checkOrigin(head.origin)
+        guard !isProbe else { return }
         try checkHost(head.host)
+        if let authority { try checkHost(String(authority)) }
+    }
+
+    /// Checks the header of a request for the feed.
+    func checkEvents(_ head: RequestHead) throws(MCPRefusal) {
+        guard enableSSE else {
+            throw MCPRefusal(
+                status: .notFound, code: "not_found",
+                error: RPCError(code: .invalidRequest, message: "streams are switched off (gateway.enableSSE)"))
+        }
+        guard head.accept == nil || accepts(head.accept).events else {
+            throw MCPRefusal(
+                status: .notAcceptable, code: "not_acceptable",
+                error: RPCError(code: .invalidRequest, message: "Accept must list text/event-stream"))
+        }
+    }
+
+    /// Checks everything else that the header of an MCP request decides. The revision is what the header names, nil without one.
+    func check(_ head: RequestHead) throws(MCPRefusal) -> Revision? {
         switch head.method {
         case .POST:
             guard isJSON(head.contentType) else {
@@ -42,10 +61,10 @@ struct MCPRequestRules: Sendable {
                 throw refuse(.notAcceptable, "Accept must list application/json and text/event-stream")
             }
         case .GET:
-            guard enableSSE else { throw notAllowed("POST, DELETE") }
+            guard enableSSE else { throw .methodNotAllowed("POST, DELETE") }
             guard accepts(head.accept).events else { throw refuse(.notAcceptable, "Accept must list text/event-stream") }
         case .DELETE: break
-        default: throw notAllowed(enableSSE ? "GET, POST, DELETE" : "POST, DELETE")
+        default: throw .methodNotAllowed(enableSSE ? "GET, POST, DELETE" : "POST, DELETE")
         }
         guard let version = head.protocolVersion else { return nil }
         guard let revision = Revision(rawValue: version) else {
@@ -55,14 +74,8 @@ struct MCPRequestRules: Sendable {
         return revision
     }
 
-    private func refuse(_ status: HTTPResponseStatus, _ message: String) -> MCPRefusal {
-        MCPRefusal(status: status, error: RPCError(code: .invalidRequest, message: message))
-    }
-
-    private func notAllowed(_ methods: String) -> MCPRefusal {
-        MCPRefusal(
-            status: .methodNotAllowed, error: RPCError(code: .invalidRequest, message: "Method not allowed; use \(methods)"),
-            headers: [("allow", methods)])
+    private func refuse(_ status: HTTPResponseStatus, code: String = "bad_request", _ message: String) -> MCPRefusal {
+        MCPRefusal(status: status, code: code, error: RPCError(code: .invalidRequest, message: message))
     }
 
     /// A page in a browser may call only if its origin is listed, or of this machine when none is ("Security Warning").
@@ -70,7 +83,7 @@ struct MCPRequestRules: Sendable {
         guard let origin = origin?.lowercased() else { return }
         if allowedOrigins.contains(origin) || allowedOrigins.contains("*") { return }
         if allowedOrigins.isEmpty, let scheme = origin.range(of: "://"), Self.isLocal(String(origin[scheme.upperBound...])) { return }
-        throw refuse(.forbidden, "Origin \"\(origin.prefix(128))\" is not allowed (gateway.allowedOrigins)")
+        throw refuse(.forbidden, code: "forbidden_origin", "Origin \"\(origin.prefix(128))\" is not allowed (gateway.allowedOrigins)")
     }
 
     /// Keeps a foreign name that resolves to this machine (DNS rebinding) out.
@@ -81,7 +94,7 @@ struct MCPRequestRules: Sendable {
         } else if !isLoopback || Self.isLocal(host) || Self.withoutPort(host) == ownHost {
             return
         }
-        throw refuse(.forbidden, "Host \"\(host.prefix(128))\" is not allowed (gateway.allowedHosts)")
+        throw refuse(.forbidden, code: "forbidden_host", "Host \"\(host.prefix(128))\" is not allowed (gateway.allowedHosts)")
     }
 
     /// The host without `:port`. What is no port is left in place, so that it matches nothing.

@@ -65,14 +65,15 @@ final class PostResponder: ExchangeSink, RegisteredConnection, @unchecked Sendab
     }
 
     private func openStream(_ messages: [ByteBuffer], ends: Bool) {
-        let revision = session.revision
         let stream = session.openExchangeStream(requestIDs: requestIDs) { _ in
             // The stream is known to the log: from here on its id may be given out.
-            self.eventLoop.execute { self.writer?.begin(revision: revision) }
+            self.eventLoop.execute { self.writer?.begin() }
         }
         self.stream = stream
         if let connection {
-            let writer = SSEWriter(stream: stream, startsAfter: 0, connection: connection, eventLoop: eventLoop, context: context)
+            let writer = SSEWriter(
+                stream: stream, startsAfter: 0, style: .mcp(session.revision, isResumed: false), connection: connection, eventLoop: eventLoop,
+                context: context)
             self.writer = writer
             connection.attached(writer)
             stream.attach(writer, after: 0)

@@ -13,13 +13,18 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
     let stream: EventStream
     /// The position the client has.
     let startsAfter: UInt64
+    private let style: SSEStyle
     private weak var connection: MCPConnection?
     private let context: MCPServerContext
     private var isOpen = true
     var registryIndex: Int?
     private(set) var lastWrite = NIODeadline.now()
 
-    init(stream: EventStream, startsAfter: UInt64, connection: MCPConnection, eventLoop: any EventLoop, context: MCPServerContext) {
+    init(
+        stream: EventStream, startsAfter: UInt64, style: SSEStyle, connection: MCPConnection, eventLoop: any EventLoop,
+        context: MCPServerContext
+    ) {
+        self.style = style
         self.stream = stream
         self.startsAfter = startsAfter
         self.connection = connection
@@ -27,19 +32,12 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
         self.context = context
     }
 
-    /// Writes the response head and, where the revision has it, the priming event. On the loop.
-    ///
-    /// - Parameter isResumed: the client has an id to resume from already.
-    func begin(revision: Revision, isResumed: Bool = false) {
+    /// Writes the response head and what the stream begins with. On the loop.
+    func begin() {
         guard isOpen, let connection else { return }
         var buffer = ByteBuffer()
-        if revision.hasPrimingEvents, !isResumed {
-            SSEEncoder.writePriming(
-                id: SSEEventID(stream: stream.id.value, sequence: startsAfter), retry: context.settings.retry, to: &buffer)
-        } else {
-            // Something for proxies to pass on at once.
-            SSEEncoder.writeRetry(context.settings.retry, to: &buffer)
-        }
+        style.writeBeginning(
+            id: SSEEventID(stream: stream.id.value, sequence: startsAfter), retry: context.settings.retry, to: &buffer)
         connection.beginStream(first: buffer)
         lastWrite = .now()
         context.loopContext(for: eventLoop).startedStreaming(self)
@@ -49,11 +47,13 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
         onLoop {
             guard self.isOpen, let connection = self.connection else { return }
             var buffer = ByteBuffer()
-            SSEEncoder.write(event.message, id: SSEEventID(stream: stream.id.value, sequence: event.sequence), to: &buffer)
+            let id = SSEEventID(stream: stream.id.value, sequence: event.sequence)
+            SSEEncoder.write(event.message, id: id, event: self.style.type(of: event.message), to: &buffer)
             self.lastWrite = .now()
             if connection.writeStream(buffer, limit: isReplay ? .max : self.context.settings.slowReaderBuffer) {
                 if isLast { self.finish(abruptly: false) }
             } else {
+                LimitHits.count(.slowReaderBuffer)
                 // The log has everything: the client may come back for it at its own pace.
                 self.context.logger.info(
                     "slow reader disconnected", metadata: ["session": "\(stream.session.shortened)", "stream": "\(stream.id)"])
@@ -73,10 +73,11 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
 
     func streamDetached(_ stream: EventStream) { onLoop { self.finish(abruptly: true) } }
 
-    func keepAlive() {
-        guard isOpen, let connection else { return }
-        lastWrite = .now()
-        if !connection.writeStream(SSEEncoder.keepAlive, limit: context.settings.slowReaderBuffer) { finish(abruptly: true) }
+    /// Says something if nothing was said for long.
+    func keepAlive(now: NIODeadline) {
+        guard isOpen, let connection, let bytes = style.keepAlive(lastWrite: lastWrite, now: now, settings: context.settings) else { return }
+        lastWrite = now
+        if !connection.writeStream(bytes, limit: context.settings.slowReaderBuffer) { finish(abruptly: true) }
     }
 
     /// The gateway drains: the client is told to come back. The stream itself goes on.

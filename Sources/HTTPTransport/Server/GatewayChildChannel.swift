@@ -1,3 +1,4 @@
+import GatewayCore
 import HTTPTypes
 import HummingbirdCore
 import Logging
@@ -21,21 +22,26 @@ struct GatewayChildChannel: ServerChildChannel, HTTPChannelHandler {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
+            let pipeline = channel.pipeline.syncOperations
+            let settings = server.settings
+            guard server.load.openConnection() else {
+                LimitHits.count(.maxConnections)
+                try pipeline.addHandler(ConnectionRefusal(limit: settings.maxConnections))
+                return Value(channel: channel, router: channel.closeFuture.map { nil })
+            }
             let promise = channel.eventLoop.makePromise(of: RouterChannel?.self)
             server.opened(channel)
             channel.closeFuture.whenComplete { [server] _ in
+                server.load.closeConnection()
                 server.closed(channel)
                 promise.succeed(nil)
             }
-            var limits = NIOHTTPDecoderLimitConfiguration()
-            limits.maxHeaderListSize = server.settings.maxHeaderBytes
-            limits.maxHeaderFieldSize = server.settings.maxHeaderBytes
-            let pipeline = channel.pipeline.syncOperations
-            try pipeline.configureHTTPServerPipeline(
-                withPipeliningAssistance: true, withErrorHandling: false, withOutboundHeaderValidation: false,
-                withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
+            let decoder = RequestDecoder(maxHeaderBytes: settings.maxHeaderBytes)
+            try pipeline.addHandlers([
+                HTTPResponseEncoder(), ByteToMessageHandler(decoder), HTTPServerPipelineHandler(),
+            ])
             try pipeline.addHandler(
-                MCPConnection(server: server) { channel in
+                MCPConnection(server: server, decoder: decoder) { channel in
                     try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
                     promise.succeed(
                         try RouterChannel(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))

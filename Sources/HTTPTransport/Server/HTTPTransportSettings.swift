@@ -26,6 +26,28 @@ public struct HTTPTransportSettings: Sendable {
     public var maxNestingDepth = 512
     /// Messages in one JSON-RPC batch.
     public var maxBatchSize = 100
+    /// Time between two `keepalive` events on `/sse/events`.
+    public var eventsKeepAlive: TimeAmount = .seconds(30)
+    /// How long a client may take for the header of a request, from its first byte on.
+    public var headerTimeout: TimeAmount = .seconds(10)
+    /// How long a client may take for the body of a request.
+    public var bodyTimeout: TimeAmount = .seconds(60)
+    /// How long a connection may wait for the next request.
+    public var idleTimeout: TimeAmount = .minutes(5)
+    /// How long a client may take nothing of what waits for it.
+    public var writeTimeout: TimeAmount = .seconds(30)
+    /// Requests that may wait for their answer at once.
+    public var maxConcurrentRequests = 8192
+    /// Connections at once.
+    public var maxConnections = 16_384
+    /// Requests of a session per second; 0: no bound.
+    public var requestRatePerSession = 0
+    /// Whether `/api` and `/sse/events` are served.
+    public var isAPIEnabled = true
+    /// How long a ticket for `/sse/events` is valid.
+    public var ticketLifetime = Duration.seconds(30)
+    /// Bytes of the `metadata` of one session.
+    public var maxMetadataBytes = 16 << 10
     /// How long open exchanges may go on after SIGTERM.
     public var drainTimeout: TimeAmount = .seconds(30)
     /// Connections the kernel may hold before they are accepted.

@@ -5,15 +5,57 @@ import NIOCore
 final class LoopContext {
     private let eventLoop: any EventLoop
     private let settings: HTTPTransportSettings
+    private let load: RequestLoad
+    let metrics = RequestMetrics()
+    private var connections = ConnectionRegistry<MCPConnection>()
     private var waiting = ConnectionRegistry<PostResponder>()
     private var streaming = ConnectionRegistry<SSEWriter>()
+    private var deadlineTimer: RepeatedTask?
     private var waitTimer: RepeatedTask?
     private var keepAliveTimer: RepeatedTask?
 
-    init(eventLoop: any EventLoop, settings: HTTPTransportSettings) {
+    /// The next request's number: loops count in steps of their number, so that no two give out the same.
+    private var nextRequest: UInt64
+    private let requestStep: UInt64
+
+    init(eventLoop: any EventLoop, settings: HTTPTransportSettings, load: RequestLoad, index: Int, count: Int) {
         self.eventLoop = eventLoop
         self.settings = settings
+        self.load = load
+        nextRequest = UInt64(index)
+        requestStep = UInt64(max(1, count))
     }
+
+    func takeRequestNumber() -> UInt64 {
+        nextRequest &+= requestStep
+        return nextRequest
+    }
+
+    // MARK: Late clients
+
+    func opened(_ connection: MCPConnection) {
+        connections.add(connection)
+        guard deadlineTimer == nil else { return }
+        let shortest = min(settings.headerTimeout, settings.bodyTimeout, settings.idleTimeout, settings.writeTimeout)
+        let tick = min(max(shortest / 4, .milliseconds(10)), .seconds(1))
+        let context = NIOLoopBound(self, eventLoop: eventLoop)
+        deadlineTimer = eventLoop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in context.value.checkDeadlines() }
+    }
+
+    func closed(_ connection: MCPConnection) { connections.remove(connection) }
+
+    private func checkDeadlines() {
+        guard !connections.members.isEmpty else {
+            deadlineTimer?.cancel()
+            deadlineTimer = nil
+            return
+        }
+        let now = NIODeadline.now()
+        // A copy: a connection that is closed leaves the registry.
+        for connection in connections.members where connection.isLate(now: now) { connection.cutOff(now: now) }
+    }
+
+    // MARK: Answers
 
     /// A POST has no event yet.
     func startedWaiting(_ responder: PostResponder) {
@@ -37,17 +79,23 @@ final class LoopContext {
     }
 
     func startedStreaming(_ writer: SSEWriter) {
+        guard writer.registryIndex == nil else { return }
         streaming.add(writer)
+        load.openStream()
         guard keepAliveTimer == nil else { return }
         let context = NIOLoopBound(self, eventLoop: eventLoop)
-        let tick = max(settings.keepAlive / 4, .milliseconds(10))
+        let tick = max(min(settings.keepAlive, settings.eventsKeepAlive) / 4, .milliseconds(10))
         keepAliveTimer = eventLoop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in context.value.keepAlive() }
     }
 
-    func stoppedStreaming(_ writer: SSEWriter) { streaming.remove(writer) }
+    func stoppedStreaming(_ writer: SSEWriter) {
+        guard writer.registryIndex != nil else { return }
+        streaming.remove(writer)
+        load.closeStream()
+    }
 
     func askListenersToReconnect() {
-        for writer in streaming.members where writer.stream.kind == .listening { writer.askToReconnect() }
+        for writer in streaming.members where writer.stream.kind != .exchange { writer.askToReconnect() }
     }
 
     private func keepAlive() {
@@ -57,7 +105,7 @@ final class LoopContext {
             return
         }
         let now = NIODeadline.now()
-        for writer in streaming.members where now - writer.lastWrite >= settings.keepAlive { writer.keepAlive() }
+        for writer in streaming.members { writer.keepAlive(now: now) }
     }
 }
 

@@ -6,6 +6,15 @@ public import NIOCore
 import NIOConcurrencyHelpers
 public import ServiceLifecycle
 
+/// What clients have open at one moment.
+public struct HTTPFigures: Sendable, Hashable {
+    public let connections: Int
+    /// Requests that wait for their answer, or for the beginning of its stream.
+    public let requests: Int
+    /// SSE streams.
+    public let streams: Int
+}
+
 /// The gateway's HTTP server. On graceful shutdown it takes no more connections, lets open exchanges finish within the drain time and
 /// tells listening clients to reconnect.
 public final class MCPHTTPServer: Service {
@@ -16,28 +25,36 @@ public final class MCPHTTPServer: Service {
     private let settings: HTTPTransportSettings
     private let eventLoopGroup: any EventLoopGroup
     private let logger: Logger
-    private let health: @Sendable () -> HealthReport
+    private let reports: OperatorReports
     private let onRunning: @Sendable (_ port: Int) async -> Void
 
     /// - Parameters:
-    ///   - health: what `/health` answers.
+    ///   - reports: what the routes for operators answer.
     ///   - onRunning: called with the port once the server listens.
     public init(
         gateway: Gateway, settings: HTTPTransportSettings, eventLoopGroup: any EventLoopGroup, logger: Logger,
-        health: @escaping @Sendable () -> HealthReport, onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+        reports: OperatorReports, onRunning: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) {
         self.settings = settings
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
-        self.health = health
+        self.reports = reports
         self.onRunning = onRunning
-        context = MCPServerContext(gateway: gateway, settings: settings, eventLoopGroup: eventLoopGroup, logger: logger)
+        context = MCPServerContext(
+            gateway: gateway, settings: settings, hasMetrics: reports.metrics != nil, eventLoopGroup: eventLoopGroup, logger: logger)
+    }
+
+    /// What clients have open.
+    public var figures: HTTPFigures {
+        HTTPFigures(connections: context.load.connections, requests: context.load.requests, streams: context.load.streams)
     }
 
     public func run() async throws {
         let context = context
-        let router = Router()
-        HealthRoutes.add(to: router, report: health, rules: context.rules)
+        let router = Router(options: .autoGenerateHeadEndpoints)
+        router.add(middleware: APIErrorMiddleware(logger: logger))
+        OperatorRoutes.add(to: router, reports: reports)
+        if settings.isAPIEnabled { APIRoutes(gateway: context.gateway, settings: settings).add(to: router) }
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         let onRunning = onRunning

@@ -10,30 +10,38 @@ final class MCPServerContext: Sendable {
     let rules: MCPRequestRules
     let logger: Logger
     private let loops: [ObjectIdentifier: NIOLoopBoundBox<LoopContext>]
+    let load: RequestLoad
+    /// Whether `/metrics` is served.
+    let hasMetrics: Bool
     private let connections = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
 
-    init(gateway: Gateway, settings: HTTPTransportSettings, eventLoopGroup: any EventLoopGroup, logger: Logger) {
+    init(gateway: Gateway, settings: HTTPTransportSettings, hasMetrics: Bool, eventLoopGroup: any EventLoopGroup, logger: Logger) {
         self.gateway = gateway
         self.settings = settings
         self.rules = MCPRequestRules(settings)
         self.logger = logger
+        self.hasMetrics = hasMetrics
+        load = RequestLoad(maxRequests: settings.maxConcurrentRequests, maxConnections: settings.maxConnections)
         var loops: [ObjectIdentifier: NIOLoopBoundBox<LoopContext>] = [:]
-        for loop in eventLoopGroup.makeIterator() {
-            loops[ObjectIdentifier(loop)] = .makeBoxSendingValue(LoopContext(eventLoop: loop, settings: settings), eventLoop: loop)
+        let all = Array(eventLoopGroup.makeIterator())
+        for (index, loop) in all.enumerated() {
+            loops[ObjectIdentifier(loop)] = .makeBoxSendingValue(
+                LoopContext(eventLoop: loop, settings: settings, load: load, index: index, count: all.count), eventLoop: loop)
         }
         self.loops = loops
     }
 
     /// The loop's own part. Must be called on the loop.
     func loopContext(for eventLoop: any EventLoop) -> LoopContext {
-        loops[ObjectIdentifier(eventLoop)]?.value ?? LoopContext(eventLoop: eventLoop, settings: settings)
+        loops[ObjectIdentifier(eventLoop)]?.value
+            ?? LoopContext(eventLoop: eventLoop, settings: settings, load: load, index: 0, count: 1)
     }
 
     func opened(_ channel: any Channel) { connections.withLockedValue { $0[ObjectIdentifier(channel)] = channel } }
     func closed(_ channel: any Channel) { connections.withLockedValue { _ = $0.removeValue(forKey: ObjectIdentifier(channel)) } }
 
     /// Open connections.
-    var connectionCount: Int { connections.withLockedValue { $0.count } }
+    var connectionCount: Int { load.connections }
 
     /// The gateway drains: listening clients are to come back, to another instance or to the next process.
     func askListenersToReconnect() {

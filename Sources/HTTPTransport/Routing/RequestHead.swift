@@ -1,51 +1,30 @@
-import GatewayCore
-import MCPProtocol
 import NIOHTTP1
 
-/// Which MCP endpoint a request path names.
-enum MCPEndpoint: Equatable {
-    /// `/mcp`
-    case all
-    /// `/servers/<name>/mcp`
-    case server(String)
-
-    init?(uri: String) {
-        let path = uri.utf8.firstIndex(of: UInt8(ascii: "?")).map { uri[..<$0] } ?? uri[...]
-        if path == "/mcp" {
-            self = .all
-            return
-        }
-        guard path.hasPrefix("/servers/"), path.hasSuffix("/mcp"), path.utf8.count >= "/servers//mcp".utf8.count else { return nil }
-        let name = path.dropFirst("/servers/".count).dropLast("/mcp".count)
-        self = .server(String(name))
-    }
-
-    var server: String? {
-        guard case .server(let name) = self else { return nil }
-        return name
-    }
-}
-
-/// The header fields that Streamable HTTP has rules for, picked out in one pass.
-struct MCPRequestHead {
+/// The header fields that decide something before a handler runs, picked out in one pass.
+struct RequestHead {
     let method: HTTPMethod
-    let endpoint: MCPEndpoint
     let isKeepAlive: Bool
+    /// `Mcp-Session-Id`, or `X-Session-ID` of the REST API.
     var sessionID: String?
+    var apiSessionID: String?
     var protocolVersion: String?
     var accept: String?
     var contentType: String?
+    var contentEncoding: String?
     var origin: String?
     var host: String?
     var lastEventID: String?
     var contentLength: Int?
+    var requestID: String?
+    var traceparent: String?
+    var tracestate: String?
     var expectsContinue = false
+    var isChunked = false
     /// A field that may stand once stands twice: which one counts would be anybody's guess.
     var isAmbiguous = false
 
-    init(_ head: HTTPRequestHead, endpoint: MCPEndpoint) {
+    init(_ head: HTTPRequestHead) {
         method = head.method
-        self.endpoint = endpoint
         isKeepAlive = head.isKeepAlive
         for (name, value) in head.headers {
             // The length decides most fields without comparing characters.
@@ -62,7 +41,18 @@ struct MCPRequestHead {
                 } else if name.isField("expect") {
                     expectsContinue = value.lowercased() == "100-continue"
                 }
-            case 12 where name.isField("content-type"): contentType = value
+            case 10 where name.isField("tracestate"): tracestate = tracestate.map { $0 + "," + value } ?? value
+            case 11 where name.isField("traceparent"): traceparent = value
+            case 12:
+                if name.isField("content-type") {
+                    isAmbiguous = isAmbiguous || contentType != nil
+                    contentType = value
+                } else if name.isField("x-session-id") {
+                    isAmbiguous = isAmbiguous || apiSessionID != nil
+                    apiSessionID = value
+                } else if name.isField("x-request-id") {
+                    requestID = value
+                }
             case 13 where name.isField("last-event-id"): lastEventID = value
             case 14:
                 if name.isField("mcp-session-id") {
@@ -71,11 +61,16 @@ struct MCPRequestHead {
                 } else if name.isField("content-length") {
                     contentLength = Int(value)
                 }
+            case 16 where name.isField("content-encoding"): contentEncoding = value
+            case 17 where name.isField("transfer-encoding"): isChunked = true
             case 20 where name.isField("mcp-protocol-version"): protocolVersion = value
             default: break
             }
         }
     }
+
+    /// Whether a body may follow.
+    var hasBody: Bool { isChunked || (contentLength ?? 0) > 0 }
 }
 
 extension String {

@@ -1,0 +1,114 @@
+import GatewayCore
+import MCPProtocol
+import NIOCore
+import NIOHTTP1
+
+/// What the header alone decides: whose request it is, and whether it is let in.
+extension MCPConnection {
+    /// A body of at least this size is not read for a session that cannot exist.
+    private static let largeBody = 64 << 10
+
+    func received(_ received: HTTPRequestHead, context: ChannelHandlerContext) {
+        requestNumber += 1
+        var received = received
+        let head = RequestHead(received)
+        isKeepAlive = head.isKeepAlive && !server.gateway.isDraining
+        version = received.version
+        let target = RequestTarget(received.uri)
+        let route = target.map { HTTPRoute(path: $0.path, isAPIEnabled: server.settings.isAPIEnabled, hasMetrics: server.hasMetrics) }
+        begin(head, route: route ?? .unknown, context: context)
+        if head.hasBody || head.expectsContinue {
+            deadline.start(.body, now: request.startedAt, settings: server.settings)
+        } else {
+            deadline.stop()
+        }
+        do throws(MCPRefusal) {
+            guard let target, let route else { throw .badTarget }
+            guard let revision = try admit(head, route: route, target: target) else { return }
+            if route.isHot {
+                if route == .events { eventsQuery = target.query.isEmpty ? nil : target }
+                state = .reading(head, revision.value)
+                if head.expectsContinue {
+                    context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+                }
+                return
+            }
+            // The router knows the origin form only.
+            if target.authority != nil { received.uri = target.originForm }
+            try pass(received, context: context)
+        } catch {
+            // A small body is read to its end, so that the connection stays usable; a big one is not worth it.
+            if (head.contentLength ?? 0) > Self.droppedBodyLimit || head.expectsContinue || error.status == .serviceUnavailable && head.hasBody {
+                refuse(error, closing: true)
+            } else {
+                state = .refusing(error)
+            }
+        }
+    }
+
+    /// The revision that the header of an MCP request names.
+    struct NamedRevision {
+        let value: Revision?
+    }
+
+    /// Nil when the request is a preflight, which needs no more.
+    private func admit(_ head: RequestHead, route: HTTPRoute, target: RequestTarget) throws(MCPRefusal) -> NamedRevision? {
+        guard server.load.beginRequest() else {
+            LimitHits.count(.maxConcurrentRequests)
+            throw .overloaded(limit: server.settings.maxConcurrentRequests)
+        }
+        request.isCounted = true
+        try server.rules.checkSource(head, authority: target.authority, isProbe: route.isProbe)
+        request.origin = head.origin
+        if head.method == .OPTIONS {
+            state = .preflight(methods: methods(of: route))
+            return nil
+        }
+        guard route != .unknown else { throw .notFound }
+        guard route.allows(head.method) else { throw .methodNotAllowed(route.methods ?? "") }
+        if head.hasBody, let encoding = head.contentEncoding, encoding.lowercased() != "identity" {
+            throw .unsupportedEncoding
+        }
+        guard let length = head.contentLength, length > server.settings.maxBodyBytes else {
+            return try admitContent(head, route: route)
+        }
+        throw tooLarge
+    }
+
+    private func admitContent(_ head: RequestHead, route: HTTPRoute) throws(MCPRefusal) -> NamedRevision {
+        guard case .mcp(let endpoint) = route else {
+            if route == .events { try server.rules.checkEvents(head) }
+            return NamedRevision(value: nil)
+        }
+        let revision = try server.rules.check(head)
+        if let name = endpoint.server, !server.gateway.hasServer(name) {
+            throw MCPRefusal(
+                status: .notFound, error: RPCError(code: .invalidRequest, message: "There is no server \"\(name.prefix(64))\" here"))
+        }
+        if head.isChunked || (head.contentLength ?? 0) >= Self.largeBody, let text = head.sessionID {
+            guard let id = SessionID(text), server.gateway.mayExist(id) else { throw noSession }
+        }
+        return NamedRevision(value: revision)
+    }
+
+    private func methods(of route: HTTPRoute) -> String {
+        switch route {
+        case .mcp: server.settings.enableSSE ? "GET, POST, DELETE, OPTIONS" : "POST, DELETE, OPTIONS"
+        case .unknown: "OPTIONS"
+        default: (route.methods ?? "GET") + ", OPTIONS"
+        }
+    }
+
+    private func pass(_ head: HTTPRequestHead, context: ChannelHandlerContext) throws(MCPRefusal) {
+        do {
+            if !hasFallback {
+                try installFallback(context.channel)
+                hasFallback = true
+            }
+        } catch {
+            throw MCPRefusal(status: .internalServerError, error: RPCError(code: .internalError, message: "the router is not available"))
+        }
+        state = .passing
+        context.fireChannelRead(wrapInboundOut(.head(head)))
+    }
+}

@@ -1,0 +1,61 @@
+import Logging
+import GatewayCore
+import MCPProtocol
+import NIOCore
+import NIOHTTP1
+
+/// Clients that are late: slow senders, silent connections, readers that take nothing.
+extension MCPConnection {
+    func channelReadComplete(context: ChannelHandlerContext) {
+        // Something came, and it was no complete header: the time for the header begins.
+        if case .idle = state, deadline.reason == .idle {
+            deadline.start(.header, now: .now(), settings: server.settings)
+        }
+        context.fireChannelReadComplete()
+    }
+
+    /// Whether something has to be done about the client.
+    func isLate(now: NIODeadline) -> Bool {
+        guard let context else { return false }
+        let pending = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        isStalled = writeProgress.isStalled(pending: pending, now: now, timeout: server.settings.writeTimeout)
+        return isStalled || deadline.isExpired(now: now)
+    }
+
+    func cutOff(now: NIODeadline) {
+        guard let context else { return }
+        if isStalled {
+            LimitHits.count(.writeTimeout)
+            server.logger.info("client takes nothing; disconnected", metadata: ["request": "\(request.id)"])
+            context.close(promise: nil)
+            return
+        }
+        switch deadline.expired(now: now) {
+        case nil: break
+        case .idle:
+            LimitHits.count(.idleTimeout)
+            context.close(promise: nil)
+        case .header:
+            LimitHits.count(.headerTimeout)
+            refuseHeader(context)
+        case .body:
+            LimitHits.count(.bodyTimeout)
+            guard !request.hasAnswer else { return context.close(promise: nil) }
+            refuse(.tooSlow("body", limit: "limits.bodyTimeout"), closing: true)
+        }
+    }
+
+    /// There is no request that the codec could answer, so the answer goes around it.
+    private func refuseHeader(_ context: ChannelHandlerContext) {
+        state = .closing
+        let refusal = MCPRefusal.tooSlow("header", limit: "limits.headerTimeout")
+        let bytes = RawResponse.bytes(status: "408 Request Timeout", body: refusal.error.response(id: nil))
+        let channel = context.channel
+        guard let encoder = try? channel.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self) else {
+            return context.close(promise: nil)
+        }
+        let written = channel.eventLoop.makePromise(of: Void.self)
+        written.futureResult.whenComplete { _ in channel.close(promise: nil) }
+        encoder.writeAndFlush(NIOAny(IOData.byteBuffer(bytes)), promise: written)
+    }
+}

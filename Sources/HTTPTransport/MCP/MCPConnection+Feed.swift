@@ -1,0 +1,115 @@
+import GatewayCore
+import MCPProtocol
+import NIOCore
+import NIOHTTP1
+
+/// `GET /sse/events`: a connection to the feed of a session.
+extension MCPConnection {
+    func openFeed(_ head: RequestHead) {
+        let query = eventsQuery
+        eventsQuery = nil
+        if let ticket = query?.parameter("ticket") {
+            guard let id = server.gateway.redeem(ticket: ticket) else {
+                return refuse(
+                    unauthorized("invalid_ticket", "the ticket has expired, was used before or is not of this gateway; get a new one"),
+                    closing: false)
+            }
+            return openFeed(of: id, head: head)
+        }
+        guard let text = head.apiSessionID else {
+            return refuse(unauthorized("session_required", "X-Session-ID is missing, or a ticket in the query"), closing: false)
+        }
+        guard let id = SessionID(text) else { return refuse(invalidSession, closing: false) }
+        openFeed(of: id, head: head)
+    }
+
+    private func openFeed(of id: SessionID, head: RequestHead) {
+        let number = requestNumber
+        let handle = handle
+        server.gateway.session(id) { result in
+            handle.onLoop { connection in
+                guard connection.requestNumber == number else { return }
+                switch result {
+                case .success(let session?):
+                    connection.request.session = session.id
+                    connection.openFeed(of: session, lastEventID: head.lastEventID)
+                case .success(nil): connection.refuse(connection.invalidSession, closing: false)
+                case .failure(let error):
+                    connection.refuse(
+                        MCPRefusal(
+                            status: .serviceUnavailable, code: "unavailable",
+                            error: RPCError(code: .internalError, message: error.description), headers: [("retry-after", "1")]),
+                        closing: false)
+                }
+            }
+        }
+    }
+
+    private func openFeed(of session: Session, lastEventID: String?) {
+        guard let text = lastEventID, !text.isEmpty else { return connectFeed(of: session) }
+        guard let position = EventID(text) else { return refuse(badPosition(text), closing: false) }
+        let number = requestNumber
+        let handle = handle
+        session.findStream(position.stream) { result in
+            handle.onLoop { connection in
+                guard connection.requestNumber == number else { return }
+                guard case .success(let feed?) = result, feed.kind == .feed else {
+                    // Too old to resume: the client goes on with what happens from now on.
+                    return connection.connectFeed(of: session)
+                }
+                guard let writer = connection.attachFeed(feed, session: session, startsAfter: position.sequence) else { return }
+                writer.begin()
+                feed.attach(writer, after: position.sequence)
+                session.listeningStreamAttached()
+            }
+        }
+    }
+
+    /// A connection that begins with what happens from now on.
+    private func connectFeed(of session: Session) {
+        let number = requestNumber
+        let handle = handle
+        let opened = session.openFeed { _ in
+            handle.onNextTick { connection in
+                guard connection.requestNumber == number, case .streaming(let writer) = connection.state else { return }
+                writer.begin()
+                writer.stream.attach(writer, after: writer.startsAfter)
+                session.listeningStreamAttached()
+            }
+        }
+        guard let opened else {
+            LimitHits.count(.maxListeningStreamsPerSession)
+            return refuse(
+                MCPRefusal(
+                    status: .tooManyRequests, code: "too_many_streams",
+                    error: RPCError(
+                        code: .invalidRequest,
+                        message: "the session has too many connections to its feed (limits.maxListeningStreamsPerSession)"),
+                    headers: [("retry-after", "1")]),
+                closing: false)
+        }
+        _ = attachFeed(opened, session: session, startsAfter: opened.newestSequence)
+    }
+
+    private func attachFeed(_ feed: EventStream, session: Session, startsAfter: UInt64) -> SSEWriter? {
+        guard let context else { return nil }
+        let writer = SSEWriter(
+            stream: feed, startsAfter: startsAfter, style: .feed(session.id), connection: self, eventLoop: context.eventLoop, context: server)
+        state = .streaming(writer)
+        return writer
+    }
+
+    private func unauthorized(_ code: String, _ message: String) -> MCPRefusal {
+        MCPRefusal(status: .unauthorized, code: code, error: RPCError(code: .invalidRequest, message: message))
+    }
+
+    private var invalidSession: MCPRefusal {
+        unauthorized("invalid_session", "the session does not exist, has ended or has expired; create a new one")
+    }
+
+    private func badPosition(_ text: String) -> MCPRefusal {
+        MCPRefusal(
+            status: .badRequest, code: "invalid_request",
+            error: RPCError(code: .invalidRequest, message: "Last-Event-ID \"\(text.prefix(64))\" is not of this gateway"))
+    }
+}

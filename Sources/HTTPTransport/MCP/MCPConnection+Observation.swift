@@ -1,0 +1,121 @@
+import GatewayCore
+import Logging
+import MCPProtocol
+import NIOCore
+import NIOHTTP1
+
+/// What is remembered of a request until it is answered.
+struct CurrentRequest {
+    var route = HTTPRoute.unknown
+    var method = HTTPMethod.GET
+    var startedAt = NIODeadline.uptimeNanoseconds(0)
+    var id = RequestID(number: 0)
+    /// From the header.
+    var trace: TraceContext?
+    /// Of a web page that may read the answer.
+    var origin: String?
+    /// For the log.
+    var session: SessionID?
+    /// It takes one of the places of `limits.maxConcurrentRequests`.
+    var isCounted = false
+    /// It could not be read at all.
+    var isUnreadable = false
+    /// Its last byte is here.
+    var isComplete = false
+    /// Status of the answer; 0 until there is one.
+    var status = 0
+    /// It has been recorded.
+    var isRecorded = true
+    /// The answer is complete.
+    var isAnswered = false
+
+    var hasAnswer: Bool { status != 0 && !isAnswered }
+    var hasEnded: Bool { isComplete && isAnswered }
+
+    var context: RequestContext { RequestContext(id: id, trace: trace) }
+}
+
+/// Counting, timing and naming requests, whoever answers them.
+extension MCPConnection {
+    /// What nginx calls a client that left before it was answered; no client ever sees it.
+    private static let clientLeft = 499
+
+    func begin(_ head: RequestHead, route: HTTPRoute, context: ChannelHandlerContext) {
+        request = CurrentRequest(route: route, method: head.method, startedAt: .now(), isRecorded: false)
+        request.id = head.requestID.flatMap(RequestID.init(given:)) ?? RequestID(number: loop(context).takeRequestNumber())
+        if let traceparent = head.traceparent {
+            request.trace = TraceContext(traceparent: traceparent, tracestate: head.tracestate)
+        }
+    }
+
+    /// For bytes that are no request.
+    func beginUnreadable() {
+        guard let context else { return }
+        request = CurrentRequest(method: .RAW(value: ""), startedAt: .now(), isUnreadable: true, isComplete: true, isRecorded: false)
+        request.id = RequestID(number: loop(context).takeRequestNumber())
+    }
+
+    /// Before the head of an answer is written.
+    func answerBegins(_ status: HTTPResponseStatus, headers: inout HTTPHeaders, isStream: Bool = false) {
+        request.status = Int(status.code)
+        if let origin = request.origin { CrossOrigin.allow(origin, in: &headers) }
+        if request.id.isGiven || status.code >= 400 { headers.add(name: "x-request-id", value: request.id.description) }
+        if isStream { record() }
+    }
+
+    /// After the end of an answer is written.
+    func answerEnded() {
+        request.isAnswered = true
+        record()
+        if request.hasEnded { deadline.start(.idle, now: .now(), settings: server.settings) }
+    }
+
+    /// The connection is gone.
+    func abandonedByClient() {
+        guard !request.isRecorded else { return }
+        if request.status == 0 { request.status = Self.clientLeft }
+        record()
+    }
+
+    private func record() {
+        guard !request.isRecorded else { return }
+        request.isRecorded = true
+        if request.isCounted { server.load.endRequest() }
+        guard let context else { return }
+        let nanoseconds = (NIODeadline.now() - request.startedAt).nanoseconds
+        loop(context).metrics.record(request.method, request.route, status: request.status, nanoseconds: nanoseconds)
+        let level: Logger.Level = request.status >= 500 && request.status != 503 ? .warning : .debug
+        // Asked first: the metadata of a line that nobody writes is not worth making.
+        guard server.logger.logLevel <= level else { return }
+        log(level, nanoseconds: nanoseconds)
+    }
+
+    private func log(_ level: Logger.Level, nanoseconds: Int64) {
+        var metadata: Logger.Metadata = [
+            "request": "\(request.id)", "method": "\(request.method.rawValue.prefix(16))", "route": "\(request.route.label)",
+            "status": .stringConvertible(request.status), "milliseconds": .stringConvertible(Double(nanoseconds / 10_000) / 100),
+        ]
+        if let trace = request.trace { metadata["trace"] = "\(trace.traceID)" }
+        if let session = request.session { metadata["session"] = "\(session.shortened)" }
+        server.logger.log(level: level, "request", metadata: metadata)
+    }
+
+    // MARK: Answers of the router
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard case .passing = state else {
+            // Refused meanwhile (too slow, malformed): the answer was given.
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        switch unwrapOutboundIn(data) {
+        case .head(var head):
+            answerBegins(head.status, headers: &head.headers)
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case .body: context.write(data, promise: promise)
+        case .end:
+            context.write(data, promise: promise)
+            answerEnded()
+        }
+    }
+}

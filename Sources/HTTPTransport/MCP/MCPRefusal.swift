@@ -1,0 +1,48 @@
+import GatewayCore
+import MCPProtocol
+import NIOHTTP1
+
+/// A request that is refused: the status, the JSON-RPC error for the MCP endpoints and the code for the REST API.
+struct MCPRefusal: Error {
+    let status: HTTPResponseStatus
+    /// The `code` of the REST API's error.
+    var code = "bad_request"
+    let error: RPCError
+    var headers: [(String, String)] = []
+
+    static let malformed = MCPRefusal(
+        status: .badRequest, code: "malformed_request", error: RPCError(code: .invalidRequest, message: "malformed HTTP request"))
+    static let badTarget = MCPRefusal(
+        status: .badRequest, code: "malformed_request",
+        error: RPCError(code: .invalidRequest, message: "the request target must be a path, or an http URL"))
+    static let headerTooLarge = MCPRefusal(
+        status: .requestHeaderFieldsTooLarge, code: "header_too_large",
+        error: RPCError(code: .invalidRequest, message: "the header is larger than the limit (limits.maxHeaderBytes)"))
+    static let notFound = MCPRefusal(
+        status: .notFound, code: "not_found",
+        error: RPCError(code: .invalidRequest, message: "there is nothing at this path; MCP is served at /mcp"))
+    static let unsupportedEncoding = MCPRefusal(
+        status: .unsupportedMediaType, code: "unsupported_media_type",
+        error: RPCError(code: .invalidRequest, message: "Content-Encoding is not supported; send the body as it is"),
+        headers: [("accept-encoding", "identity")])
+
+    static func methodNotAllowed(_ methods: String) -> MCPRefusal {
+        MCPRefusal(
+            status: .methodNotAllowed, code: "method_not_allowed",
+            error: RPCError(code: .invalidRequest, message: "Method not allowed; use \(methods)"), headers: [("allow", methods)])
+    }
+
+    static func tooSlow(_ part: String, limit: String) -> MCPRefusal {
+        MCPRefusal(
+            status: .requestTimeout, code: "request_timeout",
+            error: RPCError(code: .invalidRequest, message: "the \(part) of the request did not arrive in time (\(limit))"))
+    }
+
+    static func overloaded(limit: Int) -> MCPRefusal {
+        MCPRefusal(
+            status: .serviceUnavailable, code: "overloaded",
+            error: RPCError(
+                code: .internalError, message: "\(limit) requests are in progress (limits.maxConcurrentRequests); try again"),
+            headers: [("retry-after", "1")])
+    }
+}

@@ -1,0 +1,108 @@
+import GatewayCore
+import HTTPTypes
+import Hummingbird
+import MCPProtocol
+import NIOCore
+
+/// `/api/session…`
+extension APIRoutes {
+    /// Characters of a `clientId`.
+    private static let maxClientID = 255
+
+    func createSession(_ request: Request) async throws -> Response {
+        let json = try await object(request)
+        guard let clientID = json.string(json.member("clientId", of: json.root)), !clientID.isEmpty else {
+            throw invalid("\"clientId\" must be a string that is not empty")
+        }
+        guard clientID.unicodeScalars.count <= Self.maxClientID else {
+            throw invalid("\"clientId\" has more than \(Self.maxClientID) characters")
+        }
+        let session = try await create(clientID: clientID, metadata: try metadata(in: json))
+        var body = ByteBuffer(string: "{")
+        writeIdentity(of: session, to: &body)
+        body.writeStaticString("}")
+        return Self.json(body)
+    }
+
+    private func metadata(in json: JSONText) throws -> ByteBuffer {
+        let span = json.member("metadata", of: json.root)
+        guard let metadata = json.slice(span) else { return ByteBuffer(string: "{}") }
+        guard json.isObject(span) else { throw invalid("\"metadata\" must be an object") }
+        guard metadata.readableBytes <= settings.maxMetadataBytes else {
+            LimitHits.count(.maxMetadataBytes)
+            throw APIError(
+                status: .contentTooLarge, code: "too_large",
+                message: "\"metadata\" is larger than \(settings.maxMetadataBytes) bytes (api.maxMetadataBytes)")
+        }
+        // A copy: the slice would keep the whole body's memory alive.
+        return ByteBuffer(bytes: metadata.readableBytesView)
+    }
+
+    private func create(clientID: String, metadata: ByteBuffer) async throws -> Session {
+        try await withCheckedThrowingContinuation { continuation in
+            gateway.createSession(clientID: clientID, metadata: metadata) { result in
+                continuation.resume(with: result.mapError(Self.refusal))
+            }
+        }
+    }
+
+    @Sendable private static func refusal(_ error: SessionCreationError) -> any Error {
+        switch error {
+        case .invalid(let error): APIError(status: .badRequest, code: "invalid_request", message: error.message)
+        case .unavailable(let error):
+            APIError(status: .serviceUnavailable, code: "unavailable", message: error.message, retryAfter: 1)
+        }
+    }
+
+    func validateSession(_ request: Request) async throws -> Response {
+        let session = try await session(of: request)
+        var body = ByteBuffer(string: "{\"valid\":true,")
+        writeIdentity(of: session, to: &body)
+        body.writeStaticString(",\"metadata\":")
+        body.writeImmutableBuffer(session.metadata ?? ByteBuffer(string: "{}"))
+        body.writeStaticString("}")
+        return Self.json(body)
+    }
+
+    func deleteSession(_ request: Request) async throws -> Response {
+        let session = try await session(of: request)
+        _ = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Bool, any Error>) in
+            gateway.endSession(session) { result in continuation.resume(with: result.mapError(Self.unavailable)) }
+        }
+        return Response(status: .noContent)
+    }
+
+    func makeTicket(_ request: Request) async throws -> Response {
+        let session = try await session(of: request)
+        let (ticket, expiresAt) = gateway.makeTicket(for: session, lifetime: settings.ticketLifetime)
+        return Self.json(ByteBuffer(string: "{\"ticket\":\"\(ticket)\",\"expiresAt\":\"\(expiresAt.rfc3339)\"}"))
+    }
+
+    /// The sessions of a client. Their ids are credentials, and a client id is none: only their beginnings are shown.
+    func listSessions(_ request: Request) async throws -> Response {
+        guard let clientID = request.uri.queryParameters["clientId"].map(String.init), !clientID.isEmpty else {
+            throw invalid("the query parameter \"clientId\" is missing")
+        }
+        let own = request.headers[.xSessionID].flatMap { SessionID($0) }
+        let records = try await withCheckedThrowingContinuation { continuation in
+            gateway.sessions(ofClient: clientID) { result in continuation.resume(with: result.mapError(Self.unavailable)) }
+        }
+        let lifetime = gateway.settings.sessionTTL
+        var body = ByteBuffer(string: "{\"sessions\":[")
+        for (index, record) in records.enumerated() {
+            body.writeString(index == 0 ? "{\"id\":\"\(record.id.shortened)\",\"clientId\":" : ",{\"id\":\"\(record.id.shortened)\",\"clientId\":")
+            body.writeJSONString(record.clientID)
+            body.writeString(
+                ",\"createdAt\":\"\(record.createdAt.rfc3339)\",\"lastAccessed\":\"\(record.lastSeen.rfc3339)\",\"expiresAt\":\"\((record.lastSeen + lifetime).rfc3339)\",\"current\":\(record.id == own)}"
+            )
+        }
+        body.writeStaticString("]}")
+        return Self.json(body)
+    }
+
+    private func writeIdentity(of session: Session, to body: inout ByteBuffer) {
+        body.writeString("\"sessionId\":\"\(session.id)\",\"clientId\":")
+        body.writeJSONString(session.clientID)
+        body.writeString(",\"createdAt\":\"\(session.createdAt.rfc3339)\",\"expiresAt\":\"\(session.expiresAt.rfc3339)\"")
+    }
+}
