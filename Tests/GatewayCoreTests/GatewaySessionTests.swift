@@ -69,7 +69,7 @@ import Testing
             Issue.record("one session too many")
             return
         }
-        #expect(full.message.contains("limits.maxSessions"))
+        #expect(full.message.contains("sessions.maxSessions"))
         let draining = GatewayBench()
         draining.gateway.beginDraining()
         guard case .failure(.unavailable) = try draining.create(GatewayBench.initialize()) else {

@@ -38,7 +38,9 @@ extension MCPConnection {
             try pass(received, context: context)
         } catch {
             // A small body is read to its end, so that the connection stays usable; a big one is not worth it.
-            if (head.contentLength ?? 0) > Self.droppedBodyLimit || head.expectsContinue || error.status == .serviceUnavailable && head.hasBody {
+            if (head.contentLength ?? 0) > Self.droppedBodyLimit || head.expectsContinue
+                || error.status == .serviceUnavailable && head.hasBody
+            {
                 refuse(error, closing: true)
             } else {
                 state = .refusing(error)

@@ -94,7 +94,8 @@ extension MCPConnection {
     private func attachFeed(_ feed: EventStream, session: Session, startsAfter: UInt64) -> SSEWriter? {
         guard let context else { return nil }
         let writer = SSEWriter(
-            stream: feed, startsAfter: startsAfter, style: .feed(session.id), connection: self, eventLoop: context.eventLoop, context: server)
+            stream: feed, startsAfter: startsAfter, style: .feed(session.id), connection: self, eventLoop: context.eventLoop,
+            context: server)
         state = .streaming(writer)
         return writer
     }

@@ -40,7 +40,8 @@ extension MCPConnection {
                 closing: false)
         }
         let writer = SSEWriter(
-            stream: stream, startsAfter: after, style: .mcp(session.revision, isResumed: false), connection: self, eventLoop: context.eventLoop, context: server)
+            stream: stream, startsAfter: after, style: .mcp(session.revision, isResumed: false), connection: self,
+            eventLoop: context.eventLoop, context: server)
         state = .streaming(writer)
     }
 
@@ -59,7 +60,8 @@ extension MCPConnection {
                         closing: false)
                 }
                 let writer = SSEWriter(
-                    stream: stream, startsAfter: id.sequence, style: .mcp(session.revision, isResumed: true), connection: connection, eventLoop: context.eventLoop,
+                    stream: stream, startsAfter: id.sequence, style: .mcp(session.revision, isResumed: true), connection: connection,
+                    eventLoop: context.eventLoop,
                     context: connection.server)
                 connection.state = .streaming(writer)
                 writer.begin()

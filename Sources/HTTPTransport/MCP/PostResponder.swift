@@ -72,7 +72,8 @@ final class PostResponder: ExchangeSink, RegisteredConnection, @unchecked Sendab
         self.stream = stream
         if let connection {
             let writer = SSEWriter(
-                stream: stream, startsAfter: 0, style: .mcp(session.revision, isResumed: false), connection: connection, eventLoop: eventLoop,
+                stream: stream, startsAfter: 0, style: .mcp(session.revision, isResumed: false), connection: connection,
+                eventLoop: eventLoop,
                 context: context)
             self.writer = writer
             connection.attached(writer)

@@ -13,7 +13,8 @@ struct APIErrorMiddleware<Context: RequestContext>: RouterMiddleware {
         } catch let error as HTTPError {
             throw APIError(status: error.status, code: Self.code(of: error.status), message: error.body ?? error.status.reasonPhrase)
         } catch is CancellationError {
-            throw APIError(status: .serviceUnavailable, code: "unavailable", message: "the gateway is shutting down; try again", retryAfter: 1)
+            throw APIError(
+                status: .serviceUnavailable, code: "unavailable", message: "the gateway is shutting down; try again", retryAfter: 1)
         } catch {
             logger.error("request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
             throw APIError(status: .internalServerError, code: "internal_error", message: "the gateway failed; its log says why")

@@ -90,7 +90,8 @@ extension APIRoutes {
         let lifetime = gateway.settings.sessionTTL
         var body = ByteBuffer(string: "{\"sessions\":[")
         for (index, record) in records.enumerated() {
-            body.writeString(index == 0 ? "{\"id\":\"\(record.id.shortened)\",\"clientId\":" : ",{\"id\":\"\(record.id.shortened)\",\"clientId\":")
+            body.writeString(
+                index == 0 ? "{\"id\":\"\(record.id.shortened)\",\"clientId\":" : ",{\"id\":\"\(record.id.shortened)\",\"clientId\":")
             body.writeJSONString(record.clientID)
             body.writeString(
                 ",\"createdAt\":\"\(record.createdAt.rfc3339)\",\"lastAccessed\":\"\(record.lastSeen.rfc3339)\",\"expiresAt\":\"\((record.lastSeen + lifetime).rfc3339)\",\"current\":\(record.id == own)}"

@@ -31,7 +31,8 @@ extension APIRoutes {
         guard !session.isBusy else {
             LimitHits.count(.maxConcurrentPerSession)
             let limit = gateway.settings.maxConcurrentPerSession
-            throw tooManyRequests("the session has \(limit) requests in progress (limits.maxConcurrentPerSession); try again", retryAfter: 1)
+            throw tooManyRequests(
+                "the session has \(limit) requests in progress (limits.maxConcurrentPerSession); try again", retryAfter: 1)
         }
         let event = await withCheckedContinuation { continuation in
             gateway.handle(message, in: session, context: Self.context(of: request), sink: CallSink(continuation))

@@ -67,7 +67,8 @@ struct APIRoutes: Sendable {
     func session(of request: Request) async throws -> Session {
         guard let text = request.headers[.xSessionID] else {
             throw APIError(
-                status: .unauthorized, code: "session_required", message: "X-Session-ID is missing; POST /api/session/create makes a session")
+                status: .unauthorized, code: "session_required",
+                message: "X-Session-ID is missing; POST /api/session/create makes a session")
         }
         let found: Session? = try await withCheckedThrowingContinuation { continuation in
             guard let id = SessionID(text) else { return continuation.resume(returning: nil) }
@@ -95,6 +96,6 @@ extension HTTPField.Name {
 extension WallTime {
     /// RFC 3339, UTC, with milliseconds.
     var rfc3339: String {
-        Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(.iso8601.time(includingFractionalSeconds: true).year().month().day())
+        Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 }

@@ -75,7 +75,9 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
 
     /// Says something if nothing was said for long.
     func keepAlive(now: NIODeadline) {
-        guard isOpen, let connection, let bytes = style.keepAlive(lastWrite: lastWrite, now: now, settings: context.settings) else { return }
+        guard isOpen, let connection, let bytes = style.keepAlive(lastWrite: lastWrite, now: now, settings: context.settings) else {
+            return
+        }
         lastWrite = now
         if !connection.writeStream(bytes, limit: context.settings.slowReaderBuffer) { finish(abruptly: true) }
     }

@@ -62,7 +62,7 @@ struct ServeCommand: AsyncParsableCommand {
         let settings = configuration.gateway.http
         let server = MCPHTTPServer(
             gateway: runtime.gateway, settings: settings, eventLoopGroup: runtime.eventLoopGroup, logger: logger,
-            health: { runtime.healthReport },
+            reports: runtime.reports,
             onRunning: { port in
                 logger.info(
                     "mcp-gateway is ready",
@@ -71,6 +71,7 @@ struct ServeCommand: AsyncParsableCommand {
                         "servers": "\(configuration.enabledServers.map(\.name).joined(separator: ", "))",
                     ])
             })
+        runtime.metrics?.watch(server)
         let group = ServiceGroup(
             configuration: .init(
                 services: [

@@ -5,7 +5,6 @@ import EnvironmentTools
 import Foundation
 import GatewayConfiguration
 import GatewayCore
-import HTTPTransport
 import Logging
 import MCPHTTPClient
 import NIOCore
@@ -22,6 +21,8 @@ final class GatewayRuntime: Sendable {
     let gateway: Gateway
     let upstreams: UpstreamFactory
     let logger: Logger
+    let metrics: GatewayMetrics?
+    let startedAt = NIODeadline.now()
 
     /// - Parameter isDurable: false keeps sessions in memory, whatever the configuration says.
     init(configuration: GatewayConfiguration, isDurable: Bool, logger: Logger) throws {
@@ -32,6 +33,8 @@ final class GatewayRuntime: Sendable {
         }
         self.configuration = configuration
         self.logger = logger
+        // Before anything that records.
+        metrics = GatewayMetrics(settings)
         let limits = EventLogLimits(
             maxEventsPerStream: settings.streams.maxEventsPerStream, maxBytesPerStream: settings.streams.maxBytesPerStream)
         if isDurable, settings.store.kind == .embedded {
@@ -51,6 +54,7 @@ final class GatewayRuntime: Sendable {
             settings: settings.core, sessions: store, events: store, authority: authority, clock: clock, builtins: builtins,
             eventLoopGroup: eventLoopGroup, logger: logger)
         upstreams = UpstreamFactory(settings: settings, httpClient: httpClient, logger: logger)
+        metrics?.watch(gateway, store)
     }
 
     /// Starts upstreams and the periodic work.
@@ -90,16 +94,5 @@ final class GatewayRuntime: Sendable {
                 logger.error("the edited configuration is refused; the old one stays in use", metadata: ["problems": "\(error)"])
             }
         }
-    }
-
-    var healthReport: HealthReport {
-        HealthReport(
-            status: gateway.isDraining ? "draining" : "ok", version: GatewayVersion.current, instance: configuration.gateway.instanceID,
-            store: configuration.gateway.store.kind.rawValue, sessionsInMemory: gateway.sessionsInMemory,
-            openExchanges: gateway.openExchangeCount,
-            upstreams: gateway.upstreamFigures.map { upstream in
-                let status = upstream.isReady ? "ready" : upstream.failure == nil ? "starting" : "failed"
-                return .init(name: upstream.name, status: status, reason: upstream.failure)
-            })
     }
 }

@@ -37,6 +37,17 @@ extension GatewaySettings {
         http.maxHeaderBytes = limits.maxHeaderBytes
         http.maxNestingDepth = limits.maxNestingDepth
         http.maxBatchSize = limits.maxBatchSize
+        http.eventsKeepAlive = TimeAmount(streams.eventsKeepAlive)
+        http.headerTimeout = TimeAmount(limits.headerTimeout)
+        http.bodyTimeout = TimeAmount(limits.bodyTimeout)
+        http.idleTimeout = TimeAmount(limits.idleTimeout)
+        http.writeTimeout = TimeAmount(limits.writeTimeout)
+        http.maxConcurrentRequests = limits.maxConcurrentRequests
+        http.maxConnections = limits.maxConnections
+        http.requestRatePerSession = limits.requestRatePerSession
+        http.isAPIEnabled = api.enabled
+        http.ticketLifetime = api.ticketLifetime
+        http.maxMetadataBytes = api.maxMetadataBytes
         http.drainTimeout = TimeAmount(drainTimeout)
         return http
     }

@@ -18,7 +18,7 @@ struct MCPEndpointTests {
             ("/servers/a?/mcp", nil),
         ] as [(String, MCPEndpoint?)])
     func paths(uri: String, expected: MCPEndpoint?) {
-        #expect(MCPEndpoint(uri: uri) == expected)
+        #expect(RequestTarget(uri).flatMap { MCPEndpoint(path: $0.path) } == expected)
     }
 
     @Test("only the endpoint of one server has a name")
@@ -27,8 +27,8 @@ struct MCPEndpointTests {
         #expect(MCPEndpoint.server("x").server == "x")
     }
 
-    private func head(_ fields: [(String, String)], version: HTTPVersion = .http1_1) -> MCPRequestHead {
-        MCPRequestHead(HTTPRequestHead(version: version, method: .POST, uri: "/mcp", headers: HTTPHeaders(fields)), endpoint: .all)
+    private func head(_ fields: [(String, String)], version: HTTPVersion = .http1_1) -> RequestHead {
+        RequestHead(HTTPRequestHead(version: version, method: .POST, uri: "/mcp", headers: HTTPHeaders(fields)))
     }
 
     @Test("field names are found in any case")

@@ -41,8 +41,8 @@ struct MCPRequestRulesTests {
     }
 
     private func status(_ sent: Sent) -> UInt? {
-        let head = MCPRequestHead(
-            HTTPRequestHead(version: .http1_1, method: sent.method, uri: "/mcp", headers: HTTPHeaders(sent.fields)), endpoint: .all)
+        let head = RequestHead(
+            HTTPRequestHead(version: .http1_1, method: sent.method, uri: "/mcp", headers: HTTPHeaders(sent.fields)))
         do throws(MCPRefusal) {
             _ = try MCPRequestRules(sent.settings).check(head)
             return nil
@@ -91,7 +91,7 @@ struct MCPRequestRulesTests {
     func allow(enableSSE: Bool, expected: String) {
         var settings = HTTPTransportSettings()
         settings.enableSSE = enableSSE
-        let head = MCPRequestHead(HTTPRequestHead(version: .http1_1, method: .PUT, uri: "/mcp"), endpoint: .all)
+        let head = RequestHead(HTTPRequestHead(version: .http1_1, method: .PUT, uri: "/mcp"))
         do throws(MCPRefusal) {
             _ = try MCPRequestRules(settings).check(head)
             Issue.record("PUT was not refused")
@@ -108,8 +108,8 @@ struct MCPRequestRulesTests {
         ] as [(String?, Revision?, UInt?)])
     func revision(_ value: String?, expected: Revision?, status: UInt?) {
         let fields = value.map { [("mcp-protocol-version", $0)] } ?? []
-        let head = MCPRequestHead(
-            HTTPRequestHead(version: .http1_1, method: .DELETE, uri: "/mcp", headers: HTTPHeaders(fields)), endpoint: .all)
+        let head = RequestHead(
+            HTTPRequestHead(version: .http1_1, method: .DELETE, uri: "/mcp", headers: HTTPHeaders(fields)))
         let result = Result { () throws(MCPRefusal) in try MCPRequestRules(HTTPTransportSettings()).check(head) }
         switch result {
         case .success(let found):

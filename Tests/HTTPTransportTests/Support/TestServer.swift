@@ -48,11 +48,13 @@ final class TestServer: Sendable {
         let port = Monitor<Int?>(nil)
         let server = MCPHTTPServer(
             gateway: gateway, settings: settings, eventLoopGroup: eventLoops, logger: logger,
-            health: {
-                HealthReport(
-                    status: "ok", version: "0", instance: "test", store: "memory", sessionsInMemory: gateway.sessionsInMemory,
-                    openExchanges: gateway.openExchangeCount, upstreams: [])
-            },
+            reports: OperatorReports(
+                health: {
+                    HealthReport(
+                        status: "ok", version: "0", instance: "test", colour: nil, uptimeSeconds: 0, store: "memory",
+                        sessionsInMemory: gateway.sessionsInMemory, openExchanges: gateway.openExchangeCount, components: [:], upstreams: []
+                    )
+                }, readiness: { ReadinessReport(reasons: []) }, metrics: nil),
             onRunning: { found in port.update { $0 = found } })
         let group = ServiceGroup(configuration: .init(services: [.init(service: server)], logger: logger))
         let hasReturned = Monitor(false)

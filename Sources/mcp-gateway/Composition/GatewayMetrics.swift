@@ -1,0 +1,64 @@
+import EmbeddedStore
+import GatewayConfiguration
+import GatewayCore
+import HTTPTransport
+import Metrics
+import NIOCore
+import Telemetry
+
+/// The registry of the process's metrics, and where its figures come from. To be made before anything that records.
+struct GatewayMetrics: Sendable {
+    let registry: MetricsRegistry
+
+    /// Nil when metrics are switched off: what is recorded then goes nowhere.
+    init?(_ settings: GatewaySettings) {
+        guard settings.metrics.enabled else { return nil }
+        registry = MetricsRegistry(descriptions: MetricDescription.gateway + ProcessMetrics.descriptions)
+        MetricsSystem.bootstrap(registry)
+        LimitHits.prepare()
+        let process = ProcessMetrics()
+        registry.onCollect(process.collect)
+        let build = [
+            ("version", GatewayVersion.current), ("instance", settings.instanceID), ("colour", settings.colour ?? ""),
+        ]
+        registry.onCollect { $0.gauge("mcp_build_info", build, 1) }
+    }
+
+    /// What `/metrics` answers.
+    func render(accept: String?) -> (contentType: String, body: ByteBuffer) {
+        let format = ExpositionFormat(accept: accept)
+        return (format.contentType, ByteBuffer(bytes: registry.render(format)))
+    }
+
+    /// Figures that others keep, read at each scrape.
+    func watch(_ gateway: Gateway, _ store: EmbeddedStore) {
+        registry.onCollect { collection in
+            collection.gauge("mcp_active_sessions", gateway.sessionsInMemory)
+            let upstreams = gateway.upstreamFigures
+            for upstream in upstreams {
+                let labels = [("upstream", upstream.name)]
+                collection.gauge("mcp_upstream_up", labels, upstream.isReady ? 1 : 0)
+                collection.gauge("mcp_upstream_in_flight", labels, upstream.inFlight)
+                collection.gauge("mcp_upstream_queued_bytes", labels, upstream.queuedBytes)
+            }
+            collection.gauge("mcp_degraded", [("component", "upstream")], upstreams.contains { $0.failure != nil } ? 1 : 0)
+            let statistics = store.statistics
+            collection.gauge("mcp_store_queue_operations", statistics.queueDepth)
+            collection.gauge("mcp_store_queue_bytes", statistics.queuedBytes)
+            collection.counter("mcp_store_operations_total", statistics.operations)
+            collection.counter("mcp_store_batches_total", statistics.batches)
+            collection.counter("mcp_store_rejected_operations_total", statistics.rejectedOperations)
+            collection.counter("mcp_store_failed_operations_total", statistics.failedOperations)
+            collection.counter("mcp_events_dropped_total", [("reason", "bounds")], statistics.droppedEvents)
+        }
+    }
+
+    func watch(_ server: MCPHTTPServer) {
+        registry.onCollect { [weak server] collection in
+            guard let figures = server?.figures else { return }
+            collection.gauge("http_connections", figures.connections)
+            collection.gauge("http_requests_in_progress", figures.requests)
+            collection.gauge("mcp_sse_connections", figures.streams)
+        }
+    }
+}

@@ -1,0 +1,43 @@
+import GatewayConfiguration
+import GatewayCore
+import HTTPTransport
+import NIOCore
+
+/// What the gateway says of its state.
+extension GatewayRuntime {
+    var reports: OperatorReports {
+        var reports = OperatorReports(health: { self.healthReport }, readiness: { self.readinessReport }, metrics: nil)
+        if let metrics { reports.metrics = { metrics.render(accept: $0) } }
+        return reports
+    }
+
+    var healthReport: HealthReport {
+        let settings = configuration.gateway
+        let figures = gateway.upstreamFigures
+        let down = figures.filter { $0.failure != nil }.map(\.name)
+        let components = [
+            "store": HealthReport.Component(status: "ok"),
+            "upstreams": down.isEmpty
+                ? .init(status: "ok") : .init(status: "degraded", detail: "not up: \(down.joined(separator: ", "))"),
+        ]
+        let isDegraded = components.values.contains { $0.status != "ok" }
+        return HealthReport(
+            status: gateway.isDraining ? "draining" : isDegraded ? "degraded" : "ok", version: GatewayVersion.current,
+            instance: settings.instanceID, colour: settings.colour,
+            uptimeSeconds: Int((NIODeadline.now() - startedAt).nanoseconds / 1_000_000_000), store: settings.store.kind.rawValue,
+            sessionsInMemory: gateway.sessionsInMemory, openExchanges: gateway.openExchangeCount, components: components,
+            upstreams: figures.map { upstream in
+                let status = upstream.isReady ? "ready" : upstream.failure == nil ? "starting" : "failed"
+                return .init(name: upstream.name, status: status, reason: upstream.failure, required: upstream.required)
+            })
+    }
+
+    var readinessReport: ReadinessReport {
+        var reasons: [String] = []
+        if gateway.isDraining { reasons.append("the gateway is stopping") }
+        for upstream in gateway.upstreamFigures where upstream.required && !upstream.isReady {
+            reasons.append("the required server \"\(upstream.name)\" is not up: \(upstream.failure ?? "it is starting")")
+        }
+        return ReadinessReport(reasons: reasons)
+    }
+}
