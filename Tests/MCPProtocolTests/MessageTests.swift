@@ -128,6 +128,26 @@ import Testing
         #expect(String(buffer: message.bytes) == raw)
     }
 
+    @Test(
+        "A key that holds a backslash does not end the process, at no level",
+        arguments: [#"\\"#, #"a\\"#, #"\\\\"#, #"\\u0069d"#, #"na\\u"#])
+    func backslashInKey(_ key: String) throws {
+        let members = "\"\(key)\":1"
+        let message = try parse(
+            "{\"jsonrpc\":\"2.0\",\(members),\"method\":\"ping\",\"params\":{\(members),\"name\":\"n\",\"_meta\":{\(members),\"progressToken\":7}}}"
+        )
+        #expect(message.kind == .notification)
+        #expect(message.json.string(message.routing.name) == "n")
+        #expect(message.json.integer(message.routing.progressToken) == 7)
+    }
+
+    @Test("An escape of an escape is not the key it would then spell")
+    func doublyEscapedKey() throws {
+        let message = try parse(#"{"jsonrpc":"2.0","\\u0069d":1,"method":"ping","params":{"\\u006eame":"x","name":"n"}}"#)
+        #expect(message.kind == .notification)
+        #expect(message.json.string(message.routing.name) == "n")
+    }
+
     @Test("Line breaks between tokens are flagged, escaped ones in strings are not")
     func lineBreaks() throws {
         #expect(try !parse(#"{"jsonrpc":"2.0","method":"a\n"}"#).hasLineBreaks)

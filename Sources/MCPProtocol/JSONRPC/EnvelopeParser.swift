@@ -60,8 +60,14 @@ enum EnvelopeParser {
         // A key may be written with escapes; it is the same key then.
         if key.contains(UInt8(ascii: "\\")) {
             let decoded = decodeJSONStringContent(key)
-            return decoded.utf8CString.withUnsafeBytes { note(UnsafeRawBufferPointer(rebasing: $0.dropLast()), value, in: &members) }
+            return decoded.utf8CString.withUnsafeBytes {
+                note(decoded: UnsafeRawBufferPointer(rebasing: $0.dropLast()), value, in: &members)
+            }
         }
+        return note(decoded: key, value, in: &members)
+    }
+
+    private static func note(decoded key: UnsafeRawBufferPointer, _ value: JSONSpan, in members: inout Members) -> Bool {
         func set(_ member: inout JSONSpan) -> Bool {
             guard !member.isPresent else { return false }
             member = value

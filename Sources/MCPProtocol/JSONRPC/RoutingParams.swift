@@ -30,10 +30,14 @@ public struct RoutingParams: Sendable {
         init?(_ bytes: UnsafeRawBufferPointer) {
             if bytes.contains(UInt8(ascii: "\\")) {
                 var decoded = decodeJSONStringContent(bytes)
-                guard let key = decoded.withUTF8({ Key(UnsafeRawBufferPointer($0)) }) else { return nil }
+                guard let key = decoded.withUTF8({ Key(decoded: UnsafeRawBufferPointer($0)) }) else { return nil }
                 self = key
-                return
+            } else {
+                self.init(decoded: bytes)
             }
+        }
+
+        private init?(decoded bytes: UnsafeRawBufferPointer) {
             switch bytes.count {
             case 3 where bytes.equals("uri"): self = .uri
             case 3 where bytes.equals("ref"): self = .reference
