@@ -201,7 +201,10 @@ let package = Package(
         .testTarget(name: "EmbeddedStoreTests", dependencies: ["EmbeddedStore"], swiftSettings: settings),
         .testTarget(
             name: "UpstreamsTests",
-            dependencies: ["Upstreams", .product(name: "MetricsTestKit", package: "swift-metrics")],
+            dependencies: [
+                "EmbeddedStore", "GatewayCore", "MCPProtocol", "Upstreams",
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
             swiftSettings: settings),
         .testTarget(name: "EnvironmentToolsTests", dependencies: ["EnvironmentTools"], swiftSettings: settings),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: settings),

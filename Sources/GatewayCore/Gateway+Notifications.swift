@@ -34,7 +34,7 @@ extension Gateway {
         default:
             forwardToOwnPeers(message, of: session)
             for host in hosts(of: session) where host.definition.isolation == .shared {
-                if case .success(let peer) = host.peer(for: session) { peer.notify(oneLine(message)) }
+                _ = host.withPeer(for: session) { $0.notify(oneLine(message)) }
             }
         }
     }

@@ -38,11 +38,10 @@ extension Gateway {
     /// Sends an exchange to an upstream.
     func forward(_ exchange: Exchange, to host: UpstreamHost, splices: [Splice] = []) {
         exchange.isCounted(by: host.requestCounters)
-        switch host.peer(for: exchange.session) {
-        case .success(let peer):
+        let sent = host.withPeer(for: exchange.session) { peer in
             peer.send(exchange.upstreamRequest(splices: splices, timeout: host.definition.callTimeout), handler: exchange)
-        case .failure(let error): exchange.fail(error)
         }
+        if case .failure(let error) = sent { exchange.fail(error) }
     }
 
     /// Where a prefixed name leads.
@@ -230,7 +229,7 @@ extension Gateway {
         }
         for peer in peers.values { peer.setLogLevel(level) }
         for host in hosts(of: session) where host.definition.isolation == .shared && host.info?.has("logging") == true {
-            if case .success(let peer) = host.peer(for: session) { peer.setLogLevel(mostVerboseLevel ?? level) }
+            _ = host.withPeer(for: session) { $0.setLogLevel(mostVerboseLevel ?? level) }
         }
         sessions.setAttribute(.logLevel, of: session.id, to: ByteBuffer(string: level.rawValue)) { _ in
             exchange.succeed(ByteBuffer(string: "{}"))

@@ -39,9 +39,10 @@ extension Gateway {
         }
         let loop = eventLoopGroup.next()
         let reads = hosts.map { host -> EventLoopFuture<[ByteBuffer]> in
-            guard case .success(let peer) = host.peer(for: session) else { return loop.makeSucceededFuture([]) }
+            let asked = host.withPeer(for: session) { $0.request(method: MCPProtocol.Method.tasksList.name, params: nil) }
+            guard case .success(let response) = asked else { return loop.makeSucceededFuture([]) }
             let isOwn = host.definition.isolation == .session
-            return peer.request(method: MCPProtocol.Method.tasksList.name, params: nil).map { response in
+            return response.map { response in
                 let json = response.json
                 return json.elements(of: json.member("tasks", of: response.result)).compactMap { span in
                     guard let id = json.string(json.member("taskId", of: span)), isOwn || owned[id] != nil else { return nil }

@@ -19,16 +19,15 @@ final class FallbackCall: UpstreamCallHandler {
     /// Asks the first of `hosts`.
     static func start(_ exchange: Exchange, hosts: [UpstreamHost], splices: [Splice] = [], passOn: Set<Int>, noneLeft: RPCError) {
         guard let host = hosts.first else { return exchange.fail(noneLeft) }
-        switch host.peer(for: exchange.session) {
-        case .failure(let error):
-            hosts.count > 1
-                ? start(exchange, hosts: Array(hosts.dropFirst()), splices: splices, passOn: passOn, noneLeft: noneLeft)
-                : exchange.fail(error)
-        case .success(let peer):
+        let sent = host.withPeer(for: exchange.session) { peer in
             exchange.isCounted(by: host.requestCounters)
             let call = FallbackCall(exchange: exchange, remaining: Array(hosts.dropFirst()), splices: splices, passOn: passOn)
             peer.send(exchange.upstreamRequest(splices: splices, timeout: host.definition.callTimeout), handler: call)
         }
+        guard case .failure(let error) = sent else { return }
+        hosts.count > 1
+            ? start(exchange, hosts: Array(hosts.dropFirst()), splices: splices, passOn: passOn, noneLeft: noneLeft)
+            : exchange.fail(error)
     }
 
     func upstreamAccepted(call: UInt64, by peer: UpstreamPeer) { exchange.upstreamAccepted(call: call, by: peer) }

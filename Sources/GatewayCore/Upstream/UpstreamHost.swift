@@ -9,13 +9,13 @@ final class UpstreamHost: Sendable {
     unowned let gateway: Gateway
     let requestCounters: RequestCounters
     let metrics: UpstreamMetrics
-    private let logger: Logger
-    private let state: NIOLockedValueBox<State>
+    let logger: Logger
+    let state: NIOLockedValueBox<State>
 
     /// When it was configured: clients wait for a start only so long after that.
     let createdAt: NIODeadline
 
-    private struct State {
+    struct State {
         /// `mcpServers.<name>.required`; a reload changes it without a restart.
         var isRequired: Bool
         /// The shared conversation; with `session` isolation the one that the catalogue is read from.
@@ -32,7 +32,7 @@ final class UpstreamHost: Sendable {
         var refreshing: [ObjectIdentifier: Set<CatalogueKind>] = [:]
     }
 
-    private struct SessionPeer {
+    struct SessionPeer {
         let peer: UpstreamPeer
         weak var session: Session?
     }
@@ -74,73 +74,13 @@ final class UpstreamHost: Sendable {
         peer.start()
     }
 
-    private func makePeer(params: ByteBuffer, restarts: Bool) -> UpstreamPeer {
+    func makePeer(params: ByteBuffer, restarts: Bool) -> UpstreamPeer {
         let settings = UpstreamPeerSettings(
             initializeParams: params, handshakeTimeout: definition.handshakeTimeout, maxInFlight: definition.maxInFlight,
             restartsByItself: restarts)
         return UpstreamPeer(
             name: name, settings: settings, factory: definition.factory, eventLoop: gateway.eventLoopGroup.next(),
             backoff: RestartBackoff(policy: definition.backoff), logger: logger, owner: self, metrics: metrics)
-    }
-
-    /// The conversation a session's requests go to. It is made, not started, when there is none.
-    func peer(for session: Session) -> Result<UpstreamPeer, RPCError> {
-        if definition.isolation == .shared {
-            guard let main = state.withLockedValue({ $0.main }) else {
-                return .failure(RPCError(code: .connectionClosed, message: "upstream \"\(name)\" is not running"))
-            }
-            return .success(main)
-        }
-        if let peer = session.state.withLockedValue({ $0.peers[name] }) { return .success(peer) }
-        let limit = definition.maxSessionProcesses
-        let hasRoom = state.withLockedValue { $0.sessionPeers.count < limit && !$0.isStopped }
-        guard hasRoom else {
-            return .failure(
-                RPCError(
-                    code: .internalError,
-                    message: "upstream \"\(name)\" already runs for \(limit) sessions (limits.maxSessionProcesses); try again later"))
-        }
-        let params = session.initializeParams(forRevision: session.revision)
-        let fresh = makePeer(params: params, restarts: false)
-        let peer = session.state.withLockedValue { state in
-            if let existing = state.peers[name] { return existing }
-            state.peers[name] = fresh
-            return fresh
-        }
-        if peer === fresh {
-            state.withLockedValue { $0.sessionPeers[ObjectIdentifier(fresh)] = SessionPeer(peer: fresh, session: session) }
-        }
-        return .success(peer)
-    }
-
-    /// The session whose own conversation `peer` is.
-    func session(of peer: UpstreamPeer) -> Session? {
-        state.withLockedValue { $0.sessionPeers[ObjectIdentifier(peer)]?.session }
-    }
-
-    /// Ends a session's own conversation.
-    func release(_ peer: UpstreamPeer) -> EventLoopFuture<Void> {
-        state.withLockedValue { _ = $0.sessionPeers.removeValue(forKey: ObjectIdentifier(peer)) }
-        return peer.stop()
-    }
-
-    /// Stops processes that nobody used for the idle time.
-    func reapIdle() {
-        guard definition.isolation == .session else { return }
-        let (peers, main) = state.withLockedValue { (Array($0.sessionPeers.values), $0.main) }
-        if let main { _ = main.stopIfIdle(for: definition.idleTimeout) }
-        for entry in peers {
-            // A subscription needs its process.
-            if let session = entry.session, session.state.withLockedValue({ $0.subscriptions.values.contains(name) }) { continue }
-            entry.peer.stopIfIdle(for: definition.idleTimeout).whenSuccess { wasStopped in
-                guard wasStopped else { return }
-                self.logger.info("idle process of a session stopped", metadata: ["upstream": "\(self.name)"])
-                guard let session = entry.session else { return }
-                // The next request makes a new one.
-                session.state.withLockedValue { _ = $0.peers.removeValue(forKey: self.name) }
-                self.release(entry.peer).whenComplete { _ in }
-            }
-        }
     }
 
     func stop() -> EventLoopFuture<Void> {

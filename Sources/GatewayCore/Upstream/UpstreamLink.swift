@@ -7,12 +7,22 @@ public import NIOCore
 public protocol UpstreamLink: AnyObject, Sendable {
     /// Sends a message. `call` names the request it carries, so that its failure can be told.
     ///
-    /// - Returns: false when the link's queue is full or it is closing; the message is not sent then.
-    func send(_ message: ByteBuffer, call: UInt64?) -> Bool
+    /// - Returns: whether the message is on its way; otherwise it is dropped.
+    @discardableResult
+    func send(_ message: ByteBuffer, call: UInt64?) -> LinkAdmission
     /// The handshake is done: the revision is fixed, a listening stream may be opened.
     func handshakeCompleted(revision: Revision)
     /// Closes the link in an orderly way; the delegate hears of it when that is done.
     func close()
+}
+
+/// What a link did with a message.
+public enum LinkAdmission: Sendable {
+    case sent
+    /// The server does not read what is sent to it: as much as may wait (``LimitKey/maxQueuedInputBytes``) waits already.
+    case queueFull
+    /// The link is closing or closed.
+    case closed
 }
 
 /// Hears of what comes over a link.

@@ -43,7 +43,7 @@ extension UpstreamPeer {
         let call = core.nextCall
         core.nextCall += 1
         core.handshakeCall = call
-        _ = link.send(MessageWriter.request(id: call, method: Method.initialize.name, params: settings.initializeParams), call: call)
+        link.send(MessageWriter.request(id: call, method: Method.initialize.name, params: settings.initializeParams), call: call)
     }
 
     private func handshakeTimedOut(attempt: UInt64) {
@@ -82,9 +82,9 @@ extension UpstreamPeer {
         core.info = info
         core.phase = .ready
         core.readySince = eventLoop.now
-        core.lastUsed = eventLoop.now
+        wasUsed(at: eventLoop.now)
         link.handshakeCompleted(revision: revision)
-        _ = link.send(MessageWriter.notification(method: Method.initialized.name), call: nil)
+        link.send(MessageWriter.notification(method: Method.initialized.name), call: nil)
         logger.info("upstream is ready", metadata: ["upstream": "\(name)", "revision": "\(revision.rawValue)"])
         core.owner?.peerBecameReady(self, info: info)
         while let call = core.waiting.popFirst() {

@@ -6,29 +6,16 @@ public import NIOCore
 /// Requests out, responses and notifications in. Runs on the event loop.
 extension UpstreamPeer {
     func enqueue(_ request: UpstreamRequest, handler: any UpstreamCallHandler, core: UpstreamPeerCore) {
-        guard core.calls.count < settings.maxInFlight else {
-            handler.upstreamFailed(
-                RPCError(
-                    code: .internalError,
-                    message:
-                        "upstream \"\(name)\" has \(settings.maxInFlight) requests in flight (limits.maxInFlightPerUpstream); try again"))
+        let now = eventLoop.now
+        if let refusal = refusal(core, now: now) {
+            callEnded()
+            handler.upstreamFailed(refusal)
             return
-        }
-        switch core.phase {
-        case .stopping, .stopped:
-            handler.upstreamFailed(stoppedError)
-            return
-        case .givenUp(let until, let reason) where eventLoop.now < until:
-            handler.upstreamFailed(givenUpError(reason: reason))
-            return
-        default: break
         }
         let call = core.nextCall
         core.nextCall &+= 1
-        let now = eventLoop.now
-        core.lastUsed = now
+        wasUsed(at: now)
         core.calls[call] = .init(handler: handler, request: request, deadline: now + request.timeout, timeout: request.timeout)
-        metrics.callBegan()
         handler.upstreamAccepted(call: call, by: self)
         watchDeadlines(core)
         if case .ready = core.phase {
@@ -37,6 +24,21 @@ extension UpstreamPeer {
             core.waiting.append(call)
             core.wantsToRun = true
             connectIfNeeded(core)
+        }
+    }
+
+    /// Why no request is taken now; nil when one is.
+    private func refusal(_ core: UpstreamPeerCore, now: NIODeadline) -> RPCError? {
+        guard core.calls.count < settings.maxInFlight else {
+            LimitHits.count(.maxInFlightPerUpstream)
+            return RPCError(
+                code: .internalError,
+                message: "upstream \"\(name)\" has \(settings.maxInFlight) requests in flight (limits.maxInFlightPerUpstream); try again")
+        }
+        switch core.phase {
+        case .stopping, .stopped: return stoppedError
+        case .givenUp(let until, let reason) where now < until: return givenUpError(reason: reason)
+        default: return nil
         }
     }
 
@@ -51,16 +53,23 @@ extension UpstreamPeer {
         var bytes = ByteBuffer()
         bytes.write(message.bytes, splicing: splices)
         if message.hasLineBreaks { bytes.replaceLineBreaks() }
-        if !link.send(bytes, call: call) {
+        switch link.send(bytes, call: call) {
+        case .sent: break
+        case .queueFull:
             take(call, core)?.handler.upstreamFailed(
-                RPCError(code: .internalError, message: "upstream \"\(name)\" does not read its input fast enough; try again"))
+                RPCError(
+                    code: .internalError,
+                    message: "upstream \"\(name)\" does not read its input: no more may wait (limits.maxQueuedInputBytes); try again"))
+        case .closed:
+            take(call, core)?.handler.upstreamFailed(
+                RPCError(code: .connectionClosed, message: "upstream \"\(name)\" is stopping and takes no more requests; try again"))
         }
     }
 
     /// The call, which is over with this.
     private func take(_ call: UInt64, _ core: UpstreamPeerCore) -> UpstreamPeerCore.Call? {
         let entry = core.calls.removeValue(forKey: call)
-        if entry != nil { metrics.callEnded() }
+        if entry != nil { callEnded() }
         return entry
     }
 
@@ -83,7 +92,7 @@ extension UpstreamPeer {
             params.replaceLineBreaks()
         }
         params.writeStaticString("}")
-        _ = link.send(MessageWriter.notification(method: Method.cancelled.name, params: params), call: nil)
+        link.send(MessageWriter.notification(method: Method.cancelled.name, params: params), call: nil)
     }
 
     func failCalls(_ core: UpstreamPeerCore, _ error: RPCError, where isMeant: (UInt64) -> Bool) {
@@ -159,8 +168,9 @@ extension UpstreamPeer {
             if call == core.handshakeCall {
                 completeHandshake(core, with: message)
             } else if let entry = take(call, core) {
-                core.lastUsed = entry.deadline - entry.timeout
-                if let sentAt = entry.sentAt { metrics.responded(afterNanoseconds: (eventLoop.now - sentAt).nanoseconds) }
+                let now = eventLoop.now
+                wasUsed(at: now)
+                if let sentAt = entry.sentAt { metrics.responded(afterNanoseconds: (now - sentAt).nanoseconds) }
                 if let exchange = entry.handler as? Exchange, exchange.mayBecomeTask { rememberTask(exchange, call: call, core: core) }
                 guard message.kind == .errorResponse || message.json.isObject(message.result) else {
                     entry.handler.upstreamFailed(
@@ -184,7 +194,7 @@ extension UpstreamPeer {
             core.owner?.peer(self, receivedNotification: message)
         case .request:
             if message.methodName == .ping, let id = message.idBytes {
-                _ = core.link?.send(MessageWriter.response(id: id, result: ByteBuffer(string: "{}")), call: nil)
+                core.link?.send(MessageWriter.response(id: id, result: ByteBuffer(string: "{}")), call: nil)
                 return
             }
             // The server waits for its client: what was asked of it is not silent meanwhile.

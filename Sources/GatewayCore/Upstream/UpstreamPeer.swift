@@ -1,4 +1,5 @@
 import DequeModule
+import Synchronization
 public import Logging
 public import MCPProtocol
 public import NIOCore
@@ -50,6 +51,9 @@ public final class UpstreamPeer: Sendable {
     let factory: any UpstreamLinkFactory
     let logger: Logger
     public let metrics: UpstreamMetrics
+    private let openCalls = Atomic<Int>(0)
+    /// In nanoseconds of the loop's clock.
+    private let lastUse: Atomic<UInt64>
     let core: NIOLoopBoundBox<UpstreamPeerCore>
 
     /// - Parameters:
@@ -65,6 +69,7 @@ public final class UpstreamPeer: Sendable {
         self.eventLoop = eventLoop
         self.logger = logger
         self.metrics = metrics ?? UpstreamMetrics(upstream: name)
+        lastUse = Atomic(eventLoop.now.uptimeNanoseconds)
         // The core is created here and from then on touched on the loop only.
         self.core = NIOLoopBoundBox.makeBoxSendingValue(
             UpstreamPeerCore(backoff: backoff, owner: owner, now: eventLoop.now), eventLoop: eventLoop)
@@ -79,6 +84,31 @@ public final class UpstreamPeer: Sendable {
         }
     }
 
+    // MARK: Use
+
+    /// Whether requests have no outcome yet, those that are only on their way to the loop included.
+    var hasOpenCalls: Bool { openCalls.load(ordering: .acquiring) > 0 }
+
+    /// When a request was last sent or answered.
+    var lastUsed: NIODeadline { .uptimeNanoseconds(lastUse.load(ordering: .relaxed)) }
+
+    func wasUsed(at now: NIODeadline) { lastUse.store(now.uptimeNanoseconds, ordering: .relaxed) }
+
+    /// Keeps the peer from being taken for idle until `release()`.
+    func retain() { openCalls.wrappingAdd(1, ordering: .acquiringAndReleasing) }
+
+    func release() { openCalls.wrappingSubtract(1, ordering: .acquiringAndReleasing) }
+
+    private func callBegan() {
+        retain()
+        metrics.callBegan()
+    }
+
+    func callEnded() {
+        metrics.callEnded()
+        release()
+    }
+
     // MARK: From anywhere
 
     /// Starts the server if it does not run.
@@ -91,6 +121,7 @@ public final class UpstreamPeer: Sendable {
 
     /// Sends a request; the server is started for it if need be.
     public func send(_ request: UpstreamRequest, handler: any UpstreamCallHandler) {
+        callBegan()
         if eventLoop.inEventLoop {
             enqueue(request, handler: handler, core: core.value)
         } else {
@@ -107,7 +138,7 @@ public final class UpstreamPeer: Sendable {
     public func notify(_ message: ByteBuffer) {
         onLoop { core in
             guard case .ready = core.phase, let link = core.link else { return }
-            _ = link.send(message, call: nil)
+            link.send(message, call: nil)
         }
     }
 
@@ -118,7 +149,7 @@ public final class UpstreamPeer: Sendable {
             guard case .ready = core.phase, let link = core.link else { return }
             // The time the client took is not held against the server.
             for (call, entry) in core.calls { core.calls[call]?.deadline = self.eventLoop.now + entry.timeout }
-            _ = link.send(response, call: nil)
+            link.send(response, call: nil)
         }
     }
 
@@ -147,7 +178,7 @@ public final class UpstreamPeer: Sendable {
     public func stopIfIdle(for idle: TimeAmount) -> EventLoopFuture<Bool> {
         eventLoop.submit {
             let core = self.core.value
-            guard case .ready = core.phase, core.calls.isEmpty, self.eventLoop.now - core.lastUsed >= idle else { return false }
+            guard case .ready = core.phase, !self.hasOpenCalls, self.eventLoop.now - self.lastUsed >= idle else { return false }
             core.wantsToRun = false
             core.phase = .pausing
             core.link?.close()
@@ -196,7 +227,6 @@ final class UpstreamPeerCore {
     var attempt: UInt64 = 0
     var handshakeCall: UInt64?
     var info: UpstreamInfo?
-    var lastUsed: NIODeadline
     var readySince: NIODeadline?
     var wantsToRun = false
     var backoff: RestartBackoff
@@ -209,7 +239,6 @@ final class UpstreamPeerCore {
     weak var owner: (any UpstreamPeerOwner)?
 
     init(backoff: RestartBackoff, owner: any UpstreamPeerOwner, now: NIODeadline) {
-        lastUsed = now
         lastInput = now
         self.backoff = backoff
         self.owner = owner

@@ -53,10 +53,10 @@ final class HTTPLink: UpstreamLink, StreamableHTTPClientDelegate {
             configuration: configuration, httpClient: httpClient, eventLoop: eventLoop, logger: logger, delegate: self)
     }
 
-    func send(_ message: ByteBuffer, call: UInt64?) -> Bool {
-        guard !state.value.isClosed, let client = state.value.client else { return false }
+    func send(_ message: ByteBuffer, call: UInt64?) -> LinkAdmission {
+        guard !state.value.isClosed, let client = state.value.client else { return .closed }
         client.send(message, token: call)
-        return true
+        return .sent
     }
 
     func handshakeCompleted(revision: Revision) {

@@ -42,7 +42,7 @@ final class StdioLink: UpstreamLink, ChildProcessDelegate {
         isClosing = .makeBoxSendingValue(false, eventLoop: eventLoop)
     }
 
-    func send(_ message: ByteBuffer, call: UInt64?) -> Bool { child.value?.send(message) ?? false }
+    func send(_ message: ByteBuffer, call: UInt64?) -> LinkAdmission { child.value?.send(message) ?? .closed }
 
     func handshakeCompleted(revision: Revision) {}
 

@@ -25,7 +25,7 @@ public struct ChildExit: Sendable, Hashable, CustomStringConvertible {
             switch self {
             case .stopRequested: "the gateway stopped it"
             case .killRequested: "the gateway killed it"
-            case .lineTooLong(let limit): "it wrote a line of more than \(limit) bytes to standard output, the limit"
+            case .lineTooLong(let limit): "it wrote a line of more than \(limit) bytes to standard output (limits.maxLineBytes)"
             case .closedOutput: "it had closed its standard output without exiting"
             case .closedInput: "it had closed its standard input without exiting"
             case .unmanageable(let problem): "the gateway could not manage it: \(problem)"

@@ -25,10 +25,14 @@ final class ChildInput: ChannelInboundHandler {
         self.onBroken = onBroken
     }
 
-    /// Queues `message` and a newline. `false` when the queue has no room for them.
-    func send(_ message: ByteBuffer) -> Bool {
+    /// Queues `message` and a newline.
+    func send(_ message: ByteBuffer) -> LinkAdmission {
         let length = message.readableBytes
-        guard !closing, queuedBytes + length + 1 <= maxQueuedBytes else { return false }
+        guard !closing else { return .closed }
+        guard queuedBytes + length + 1 <= maxQueuedBytes else {
+            LimitHits.count(.maxQueuedInputBytes)
+            return .queueFull
+        }
         queueChanged(by: length + 1)
         if length >= Self.pieceBytes {
             writePiece()
@@ -45,7 +49,7 @@ final class ChildInput: ChannelInboundHandler {
             let input = NIOLoopBound(self, eventLoop: channel.eventLoop)
             channel.eventLoop.execute { input.value.flush() }
         }
-        return true
+        return .sent
     }
 
     /// Closes the pipe once everything queued is written.

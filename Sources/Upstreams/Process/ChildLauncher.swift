@@ -109,7 +109,9 @@ struct ChildLauncher: Sendable {
             LineHandler(maxLineBytes: limits.maxLineBytes) { event in
                 switch event {
                 case .line(let line): bound.value.received(line: line)
-                case .lineTooLong: bound.value.kill(because: .lineTooLong(limit: limits.maxLineBytes))
+                case .lineTooLong:
+                    LimitHits.count(.maxLineBytes)
+                    bound.value.kill(because: .lineTooLong(limit: limits.maxLineBytes))
                 case .closed: bound.value.outputEnded()
                 }
             }

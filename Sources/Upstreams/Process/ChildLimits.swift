@@ -4,7 +4,7 @@ public import NIOCore
 public struct ChildLimits: Sendable, Hashable {
     /// The longest line a child may write to its standard output, in bytes without the newline. A longer one ends the child.
     public var maxLineBytes: Int
-    /// How many bytes may wait for the child to read its standard input. Past it ``ChildProcess/send(_:)`` returns `false`.
+    /// How many bytes may wait for the child to read its standard input. Past it ``ChildProcess/send(_:)`` refuses.
     public var maxQueuedInputBytes: Int
     /// How many lines of standard error reach the log each second; the rest is counted.
     public var stderrLinesPerSecond: Int

@@ -45,8 +45,9 @@ public final class ChildProcess: Sendable {
     /// Sends `message` and a newline. Messages of one event-loop tick are written together.
     ///
     /// - Parameter message: one message without newlines.
-    /// - Returns: `false`, and nothing is sent, when ``ChildLimits/maxQueuedInputBytes`` would be passed or the child is stopping.
-    public func send(_ message: ByteBuffer) -> Bool {
+    /// - Returns: `queueFull` or `closed`, and nothing is sent, when ``ChildLimits/maxQueuedInputBytes`` would be passed or the child is
+    ///   stopping.
+    public func send(_ message: ByteBuffer) -> LinkAdmission {
         core.value.send(message)
     }
 

@@ -1,3 +1,4 @@
+import GatewayCore
 import Glibc
 import NIOConcurrencyHelpers
 import NIOCore
@@ -46,8 +47,8 @@ final class ChildProcessCore {
     // MARK: Requests
 
     @inline(__always)
-    func send(_ message: ByteBuffer) -> Bool {
-        guard lifecycle.acceptsInput, let input else { return false }
+    func send(_ message: ByteBuffer) -> LinkAdmission {
+        guard lifecycle.acceptsInput, let input else { return .closed }
         return input.send(message)
     }
 

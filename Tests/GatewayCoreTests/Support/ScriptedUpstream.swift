@@ -42,14 +42,15 @@ final class ScriptedLink: UpstreamLink {
 
     func messages(of method: MCPProtocol.Method) -> [Message] { messages.filter { $0.method.isPresent && $0.methodName == method } }
 
-    func send(_ message: ByteBuffer, call: UInt64?) -> Bool {
-        let isAccepted = state.withLockedValue { state in
-            guard state.accepts, !state.isClosing else { return false }
+    func send(_ message: ByteBuffer, call: UInt64?) -> LinkAdmission {
+        let admission = state.withLockedValue { state in
+            guard !state.isClosing else { return LinkAdmission.closed }
+            guard state.accepts else { return .queueFull }
             state.sent.append(message)
-            return true
+            return .sent
         }
-        if isAccepted, let onSend, let message = try? Message.parse(message) { onSend(self, message) }
-        return isAccepted
+        if admission == .sent, let onSend, let message = try? Message.parse(message) { onSend(self, message) }
+        return admission
     }
 
     func handshakeCompleted(revision: Revision) { state.withLockedValue { $0.revision = revision } }

@@ -86,8 +86,8 @@ final class ScriptedLink: UpstreamLink {
         say("{\"jsonrpc\":\"2.0\",\"id\":\(id.map { String(buffer: $0) } ?? "null"),\"result\":\(result)}")
     }
 
-    func send(_ bytes: ByteBuffer, call: UInt64?) -> Bool {
-        guard let message = try? Message.parse(bytes) else { return false }
+    func send(_ bytes: ByteBuffer, call: UInt64?) -> LinkAdmission {
+        guard let message = try? Message.parse(bytes) else { return .closed }
         upstream.seen.update { $0.messages.append((message.methodName.name, String(buffer: bytes))) }
         switch message.methodName {
         case .initialize:
@@ -106,7 +106,7 @@ final class ScriptedLink: UpstreamLink {
             let asker = ByteBuffer(string: String(asked.dropFirst("ask-".count)))
             answer(asker, text: message.json.string(message.json.member("model", of: message.result)) ?? "no model")
         }
-        return true
+        return .sent
     }
 
     private func callTool(_ message: Message) {

@@ -1,4 +1,5 @@
 import Foundation
+import GatewayCore
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -13,15 +14,15 @@ import Testing
     func echo() async throws {
         let recorder = Recorder()
         let child = try await ChildProcess.startForTest("cat", recorder: recorder)
-        #expect(try await child.sendForTest("{\"id\":1}"))
-        #expect(try await child.sendForTest("{\"id\":2}"))
+        #expect(try await child.sendForTest("{\"id\":1}") == .sent)
+        #expect(try await child.sendForTest("{\"id\":2}") == .sent)
         try await eventually("both lines") { recorder.count == 2 }
         #expect(recorder.lines == ["{\"id\":1}", "{\"id\":2}"])
         try await child.stopForTest()
         let exit = try await recorder.exit()
         #expect(exit.status == .exited(code: 0))
         #expect(exit.reason == .stopRequested)
-        #expect(try await child.sendForTest("late") == false)
+        #expect(try await child.sendForTest("late") == .closed)
     }
 
     @Test("100,000 lines in one burst arrive whole and in order")
@@ -41,7 +42,8 @@ import Testing
                     child.send(
                         ByteBuffer(
                             string:
-                                "a message that is about a hundred bytes long, or a little more, so that it is like a real one \(number)")))
+                                "a message that is about a hundred bytes long, or a little more, so that it is like a real one \(number)"))
+                        == .sent)
             }
         }.get()
         try await eventually("all lines", within: 30) { recorder.count == 100_000 }
@@ -56,9 +58,9 @@ import Testing
         let child = try await ChildProcess.startForTest("cat", recorder: recorder)
         let big = String(repeating: "x", count: 10_000_000)
         try await child.eventLoop.submit {
-            #expect(child.send(ByteBuffer(string: "before")))
-            #expect(child.send(ByteBuffer(string: big)))
-            #expect(child.send(ByteBuffer(string: "after")))
+            #expect(child.send(ByteBuffer(string: "before")) == .sent)
+            #expect(child.send(ByteBuffer(string: big)) == .sent)
+            #expect(child.send(ByteBuffer(string: "after")) == .sent)
         }.get()
         try await eventually("three lines", within: 30) { recorder.count == 3 }
         #expect(recorder.lines == ["before", big, "after"])
@@ -231,16 +233,21 @@ import Testing
         let recorder = Recorder()
         var limits = quick
         limits.maxQueuedInputBytes = 1_000_000
-        let child = try await ChildProcess.startForTest("sleep", ["300"], limits: limits, recorder: recorder)
+        let metrics = UpstreamMetrics(upstream: "sleepy")
+        let hits = LimitHits.total(.maxQueuedInputBytes)
+        let child = try await ChildProcess.startForTest("sleep", ["300"], limits: limits, metrics: metrics, recorder: recorder)
         let accepted = try await child.eventLoop.submit {
             let message = ByteBuffer(repeating: UInt8(ascii: "x"), count: 999)
-            return (0..<2000).filter { _ in child.send(message) }.count
+            return (0..<2000).filter { _ in child.send(message) == .sent }.count
         }.get()
         #expect(accepted == 1000)
+        #expect(LimitHits.total(.maxQueuedInputBytes) >= hits + 1000)
+        #expect(metrics.queuedBytes > 900_000)
         try await child.killForTest()
         let exit = try await recorder.exit()
         #expect(exit.reason == .killRequested)
         #expect(exit.status == .signalled(signal: SIGKILL))
+        try await eventually("nothing waits any more") { metrics.queuedBytes == 0 }
     }
 
     @Test("What is queued is written before the input is closed")

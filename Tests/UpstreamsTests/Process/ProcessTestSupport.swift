@@ -1,4 +1,5 @@
 import Foundation
+import GatewayCore
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
@@ -71,16 +72,17 @@ extension ChildProcess {
         workingDirectory: String? = nil,
         limits: ChildLimits = ChildLimits(),
         logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        metrics: UpstreamMetrics? = nil,
         recorder: Recorder
     ) async throws -> ChildProcess {
         try await ChildProcess.start(
             ChildCommand(
                 command: command, arguments: arguments, environment: environment, workingDirectory: workingDirectory),
-            limits: limits, on: MultiThreadedEventLoopGroup.singleton.next(), logger: logger, delegate: recorder
+            limits: limits, on: MultiThreadedEventLoopGroup.singleton.next(), logger: logger, metrics: metrics, delegate: recorder
         ).get()
     }
 
-    func sendForTest(_ text: String) async throws -> Bool {
+    func sendForTest(_ text: String) async throws -> LinkAdmission {
         try await eventLoop.submit { self.send(ByteBuffer(string: text)) }.get()
     }
 
