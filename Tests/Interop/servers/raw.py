@@ -52,7 +52,8 @@ def write(data: bytes) -> None:
 
 
 def send(message: dict[str, Any]) -> None:
-    write(json.dumps({"jsonrpc": "2.0", **message}, ensure_ascii=False).encode() + b"\n")
+    # A lone surrogate has no UTF-8.
+    write(json.dumps({"jsonrpc": "2.0", **message}, ensure_ascii=False).encode(errors="replace") + b"\n")
 
 
 def answer(identifier: Any, result: dict[str, Any]) -> None:
