@@ -13,6 +13,8 @@ public final class Gateway: Sendable {
     let clock: GatewayClock
     let eventLoopGroup: any EventLoopGroup
     let logger: Logger
+    /// For what upstreams do.
+    let upstreamLogger: Logger
     let registry = SessionRegistry()
     let tickets = StreamTickets()
     /// Begins the ids of requests to clients; different in every process.
@@ -47,7 +49,7 @@ public final class Gateway: Sendable {
 
     public init(
         settings: CoreSettings, sessions: any SessionStore, events: any EventLog, authority: SessionIDAuthority, clock: GatewayClock,
-        builtins: [any BuiltinTool], eventLoopGroup: any EventLoopGroup, logger: Logger
+        builtins: [any BuiltinTool], eventLoopGroup: any EventLoopGroup, logger: Logger, upstreamLogger: Logger? = nil
     ) {
         self.settings = settings
         self.sessions = sessions
@@ -56,6 +58,7 @@ public final class Gateway: Sendable {
         self.clock = clock
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
+        self.upstreamLogger = upstreamLogger ?? logger
         var state = State(merged: CatalogueView(parts: [], pageSize: settings.pageSize))
         var entries: [CatalogueEntry] = []
         for tool in builtins {

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import MCPProtocol
 import NIOCore
 
 /// What a ``StreamableHTTPClient`` remembers; touched on its event loop only.
@@ -8,6 +9,8 @@ struct ClientState {
         var exchange: HTTPExchange
         /// The body of its POST until it is on its way.
         var message: ByteBuffer?
+        /// For the header of its POST.
+        var trace: TraceContext?
         /// Tells callbacks of the HTTP request under way from those of an earlier one.
         var attempt: UInt64 = 0
         var task: HTTPClient.Task<Void>?
@@ -21,6 +24,7 @@ struct ClientState {
     /// A message that waits in the outbox.
     struct Outgoing: Sendable {
         var message: ByteBuffer
+        var trace: TraceContext?
         var purpose: HTTPExchange.Purpose
         /// The session that it was sent in.
         var sessionID: String?

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Foundation
 import Logging
+import MCPProtocol
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -16,6 +17,10 @@ extension StreamableHTTPClient {
         headers.add(name: "Accept", value: isGET ? "text/event-stream" : "application/json, text/event-stream")
         if isGET, let id = running.exchange.lastEventID { headers.add(name: "Last-Event-ID", value: id) }
         if !isGET { headers.add(name: "Content-Type", value: "application/json") }
+        if let trace = running.trace, !isGET {
+            headers.replaceOrAdd(name: "traceparent", value: trace.traceparent)
+            if let state = trace.tracestate { headers.replaceOrAdd(name: "tracestate", value: state) }
+        }
         let body = running.message.map { HTTPClient.Body.byteBuffer($0) }
         running.message = nil
         let attempt = running.attempt

@@ -41,7 +41,7 @@ extension StreamableHTTPClient {
         let kind: Outbox<ClientState.Outgoing>.Kind =
             message.kind != .notification ? .message : message.methodName == .initialized ? .initialized : .notification
         let outgoing = ClientState.Outgoing(
-            message: bytes, purpose: purpose, sessionID: isInitialize ? nil : state.value.sessionID, isInitialize: isInitialize,
+            message: bytes, trace: TraceContext(meta: message), purpose: purpose, sessionID: isInitialize ? nil : state.value.sessionID, isInitialize: isInitialize,
             isNotification: kind != .message)
         switch state.value.outbox.offer(outgoing, kind: kind) {
         case .send: start(outgoing)
@@ -68,7 +68,7 @@ extension StreamableHTTPClient {
             purpose: outgoing.purpose, isInitialize: outgoing.isInitialize, sessionID: outgoing.sessionID, limits: exchangeLimits)
         let key = state.value.nextKey()
         state.value.running[key] = ClientState.Running(
-            exchange: exchange, message: outgoing.message, isNotification: outgoing.isNotification)
+            exchange: exchange, message: outgoing.message, trace: outgoing.trace, isNotification: outgoing.isNotification)
         execute(key)
     }
 

@@ -1,3 +1,4 @@
+import Logging
 public import MCPProtocol
 import NIOConcurrencyHelpers
 import NIOCore
@@ -72,8 +73,22 @@ public final class Exchange: Sendable {
         }
         guard let counters else { return false }
         counters.count(method, outcome)
+        log(outcome, upstream: counters.upstream)
         session.exchangeEnded(self)
         return true
+    }
+
+    private func log(_ outcome: RequestOutcome, upstream: String) {
+        let logger = session.gateway.logger
+        // Asked first: the metadata of a line that nobody writes is not worth making.
+        guard logger.logLevel <= .debug else { return }
+        var metadata: Logger.Metadata = [
+            "session": "\(session.id.shortened)", "method": "\(method.name.prefix(64))", "upstream": "\(upstream)",
+            "outcome": "\(outcome.label)",
+        ]
+        if let id = context.id { metadata["request"] = "\(id)" }
+        if let trace { metadata["trace"] = "\(trace.traceID)" }
+        logger.debug("exchange", metadata: metadata)
     }
 
     /// Ends with a raw `result`.

@@ -1,3 +1,5 @@
+public import MCPProtocol
+
 /// What is known of a request besides its message: how logs name it and which trace it belongs to.
 public struct RequestContext: Sendable {
     /// Names the request in logs; nil where there is no transport that numbers requests (stdio).

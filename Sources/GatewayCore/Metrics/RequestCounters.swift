@@ -17,9 +17,11 @@ enum RequestOutcome: Int, CaseIterable {
 
 /// `mcp_requests_total` of one upstream: a counter for each method and outcome, made when it is first needed. Counting takes no lock.
 final class RequestCounters: Sendable {
+    let upstream: String
     private let slots: [LazyCounter]
 
     init(upstream: String) {
+        self.upstream = upstream
         slots = Method.requestNames.flatMap { method in
             RequestOutcome.allCases.map { outcome in
                 LazyCounter(

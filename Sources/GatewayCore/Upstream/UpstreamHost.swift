@@ -46,7 +46,7 @@ final class UpstreamHost: Sendable {
         self.definition = definition
         self.gateway = gateway
         requestCounters = RequestCounters(upstream: definition.name)
-        logger = gateway.logger
+        logger = gateway.upstreamLogger
         metrics = UpstreamMetrics(upstream: definition.name)
         createdAt = gateway.eventLoopGroup.next().now
     }

@@ -40,7 +40,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
         let (loader, configuration) = try options.load(overrides: overrides)
         LoggingBootstrap.bootstrap(format: configuration.gateway.logFormat, level: configuration.gateway.log.level)
-        let logger = Logger(label: "mcp-gateway")
+        let logger = LogModule.gateway.logger
         // The source document's MCP_TRANSPORT chooses the transport where no command is named.
         if configuration.gateway.transport == .stdio {
             try await StdioCommand.serve(configuration: configuration, logger: logger)
@@ -61,7 +61,7 @@ struct ServeCommand: AsyncParsableCommand {
         runtime.start()
         let settings = configuration.gateway.http
         let server = MCPHTTPServer(
-            gateway: runtime.gateway, settings: settings, eventLoopGroup: runtime.eventLoopGroup, logger: logger,
+            gateway: runtime.gateway, settings: settings, eventLoopGroup: runtime.eventLoopGroup, logger: LogModule.http.logger,
             reports: runtime.reports,
             onRunning: { port in
                 logger.info(

@@ -18,7 +18,7 @@ struct StdioCommand: AsyncParsableCommand {
     func run() async throws {
         let (_, configuration) = try options.load()
         LoggingBootstrap.bootstrap(format: configuration.gateway.logFormat, level: configuration.gateway.log.level)
-        try await Self.serve(configuration: configuration, logger: Logger(label: "mcp-gateway"))
+        try await Self.serve(configuration: configuration, logger: LogModule.gateway.logger)
     }
 
     static func serve(configuration: GatewayConfiguration, logger: Logger) async throws {

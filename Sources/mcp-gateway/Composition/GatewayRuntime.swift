@@ -29,7 +29,7 @@ final class GatewayRuntime: Sendable {
         let settings = configuration.gateway
         // Early: the guard is a fork, and what the gateway has in memory by then it keeps.
         if configuration.enabledServers.contains(where: { if case .stdio = $0.transport { true } else { false } }) {
-            _ = ProcessGuard.shared.ensureRunning(logger: logger)
+            _ = ProcessGuard.shared.ensureRunning(logger: LogModule.upstream.logger)
         }
         self.configuration = configuration
         self.logger = logger
@@ -38,9 +38,9 @@ final class GatewayRuntime: Sendable {
         let limits = EventLogLimits(
             maxEventsPerStream: settings.streams.maxEventsPerStream, maxBytesPerStream: settings.streams.maxBytesPerStream)
         if isDurable, settings.store.kind == .embedded {
-            store = try EmbeddedStore.open(directory: settings.store.dataDirectory, limits: limits, logger: logger)
+            store = try EmbeddedStore.open(directory: settings.store.dataDirectory, limits: limits, logger: LogModule.store.logger)
         } else {
-            store = try EmbeddedStore.inMemory(limits: limits, logger: logger)
+            store = try EmbeddedStore.inMemory(limits: limits, logger: LogModule.store.logger)
         }
         let authority = SessionIDAuthority(key: try store.signingKey())
         eventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
@@ -52,8 +52,8 @@ final class GatewayRuntime: Sendable {
             ? EnvironmentTools.tools(settings: settings.environment, eventLoopGroup: eventLoopGroup) : []
         gateway = Gateway(
             settings: settings.core, sessions: store, events: store, authority: authority, clock: clock, builtins: builtins,
-            eventLoopGroup: eventLoopGroup, logger: logger)
-        upstreams = UpstreamFactory(settings: settings, httpClient: httpClient, logger: logger)
+            eventLoopGroup: eventLoopGroup, logger: LogModule.core.logger, upstreamLogger: LogModule.upstream.logger)
+        upstreams = UpstreamFactory(settings: settings, httpClient: httpClient, logger: LogModule.upstream.logger)
         metrics?.watch(gateway, store)
     }
 

@@ -1,4 +1,3 @@
-import MCPProtocol
 import NIOCore
 
 /// The trace a request belongs to (W3C Trace Context). The gateway records no spans of its own, so it passes the context on as it came
@@ -42,15 +41,15 @@ public struct TraceContext: Sendable, Hashable {
 }
 
 extension TraceContext {
-    /// The context that a message carries in `params._meta`.
-    init?(meta message: Message) {
+    /// The context that a message carries in `params._meta` (2026-07-28, basic, "`_meta`").
+    public init?(meta message: Message) {
         let routing = message.routing
         guard routing.traceparent.isPresent, let traceparent = message.json.string(routing.traceparent) else { return nil }
         self.init(traceparent: traceparent, tracestate: message.json.string(routing.tracestate))
     }
 
     /// The splice that puts the context into `params._meta` of a request that has none there.
-    func splice(into message: Message) -> Splice? {
+    public func splice(into message: Message) -> Splice? {
         let routing = message.routing
         guard !routing.traceparent.isPresent else { return nil }
         var members = ByteBuffer(string: "\"traceparent\":\"\(traceparent)\"")
