@@ -40,23 +40,23 @@ struct TraceContextTests {
         arguments: [
             (
                 #"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
-                #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{T}}}"#
+                #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{§}}}"#
             ),
             (
                 #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{ }}"#,
-                #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{T} }}"#
+                #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{§} }}"#
             ),
             (
                 #"{"params":{"name":"a"},"jsonrpc":"2.0","id":1,"method":"tools/call"}"#,
-                #"{"params":{"_meta":{T},"name":"a"},"jsonrpc":"2.0","id":1,"method":"tools/call"}"#
+                #"{"params":{"_meta":{§},"name":"a"},"jsonrpc":"2.0","id":1,"method":"tools/call"}"#
             ),
             (
                 #"{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":{"progressToken":7}}}"#,
-                #"{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":{T,"progressToken":7}}}"#
+                #"{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":{§,"progressToken":7}}}"#
             ),
             (
                 #"{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":{}}}"#,
-                #"{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":{T}}}"#
+                #"{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":{§}}}"#
             ),
         ])
     func splicing(message: String, expected: String) throws {
@@ -65,7 +65,7 @@ struct TraceContextTests {
         let splice = try #require(trace.splice(into: parsed))
         var bytes = ByteBuffer()
         bytes.write(parsed.bytes, splicing: [splice])
-        #expect(String(buffer: bytes) == expected.replacing("T", with: "\"traceparent\":\"\(Self.parent)\""))
+        #expect(String(buffer: bytes) == expected.replacing("§", with: "\"traceparent\":\"\(Self.parent)\""))
         #expect(TraceContext(meta: try Message.parse(bytes)) == trace)
     }
 
