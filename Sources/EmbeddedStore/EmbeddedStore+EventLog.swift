@@ -13,16 +13,17 @@ extension EmbeddedStore: EventLog {
 
     /// Appends an event, and drops the oldest events of the stream while it exceeds its bounds (`EventLogLimits`).
     ///
-    /// Refused when the stream is unknown or has ended, when the sequence is not that of the newest event plus one, and when the
-    /// message is larger than the limit.
+    /// Refused when the stream is unknown or has ended, when the sequence is not greater than that of the newest event, and when the message
+    /// is larger than the limit.
     public func append(
         _ event: StreamEvent, to stream: StreamID, of session: SessionID, ends: Bool, completion: @escaping Completion<Void>
     ) {
         let key = StreamKey(session: session, stream: stream)
         submit("append to a stream", cost: event.message.readableBytes) {
             try $0.append(event, to: key, ends: ends)
-        } completion: {
-            completion($0)
+        } completion: { result in
+            if case .failure = result { self.countUnloggedEvent() }
+            completion(result)
         }
     }
 
@@ -32,7 +33,7 @@ extension EmbeddedStore: EventLog {
         submit("end a stream", always: true, work: { try $0.end(key) }, completion: nil)
     }
 
-    /// The stream and its events after a sequence. If events were dropped, the first one returned has a sequence greater than `after + 1`.
+    /// The stream and its events after a sequence. Where events were dropped, or never taken, there is a gap in the sequence.
     public func read(
         _ stream: StreamID, of session: SessionID, after: UInt64, limit: Int,
         completion: @escaping Completion<(record: StreamRecord, events: [StreamEvent])?>
@@ -53,13 +54,24 @@ extension EmbeddedStore: EventLog {
         }
     }
 
-    /// Deletes streams created before `deadline` that have ended or whose session is gone, and tells how many: at most
-    /// `EmbeddedStoreOptions.prunedStreamsPerCall`; call again while it is that many. Bounds are kept by each append, not here.
-    public func prune(endedBefore deadline: WallTime, completion: @escaping Completion<Int>) {
-        submit("prune ended streams") {
-            try $0.prune(endedBefore: deadline)
+    /// Deletes events appended before `deadline` and the ended streams that have none left. Of a stream that goes on the newest event stays.
+    ///
+    /// Work of one call is bounded (`EmbeddedStoreOptions.prunedStreamsPerCall`, `prunedEventsPerCall`): tells how many streams it worked
+    /// on; call again until that is 0.
+    public func prune(before deadline: WallTime, completion: @escaping Completion<Int>) {
+        submit("prune old events") {
+            try $0.prune(before: deadline)
         } completion: {
             completion($0)
+        }
+    }
+
+    public func barrier(_ completion: @escaping @Sendable () -> Void) {
+        // Never refused: it carries nothing, and its caller waits for it.
+        submit("pass a barrier", isWrite: false, always: true) { _ in
+            ()
+        } completion: { _ in
+            completion()
         }
     }
 }

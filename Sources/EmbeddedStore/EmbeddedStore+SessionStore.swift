@@ -2,10 +2,10 @@ public import GatewayCore
 public import NIOCore
 
 extension EmbeddedStore: SessionStore {
-    public func create(_ record: SessionRecord, completion: @escaping Completion<Void>) {
+    public func create(_ record: SessionRecord, limits: SessionLimits, completion: @escaping Completion<SessionAdmission>) {
         let cost = record.attributes.values.reduce(record.initializeParams.readableBytes) { $0 + $1.readableBytes }
         submit("create a session", cost: cost) {
-            try $0.create(record)
+            try $0.create(record, limits: limits)
         } completion: {
             completion($0)
         }

@@ -27,15 +27,19 @@ public final class EmbeddedStore: Sendable {
     ///   - directory: path of the data directory; created with mode 0700, the files in it with 0600.
     ///   - limits: how much of each stream is kept.
     ///   - options: bounds of the machinery.
+    ///   - clock: tells when an event is appended, which its age counts from.
     /// - Throws: `EmbeddedStoreError`.
     public static func open(
-        directory path: String, limits: EventLogLimits, options: EmbeddedStoreOptions = EmbeddedStoreOptions(), logger: Logger
+        directory path: String, limits: EventLogLimits, options: EmbeddedStoreOptions = EmbeddedStoreOptions(),
+        clock: GatewayClock = .system,
+        logger: Logger
     ) throws(EmbeddedStoreError) -> EmbeddedStore {
         let directory = try StoreDirectory.lock(path, logger: logger)
         do {
             let database = try StoreDatabase.open(directory, options: options)
-            return EmbeddedStore(
-                StoreWriter(database: database, limits: limits, options: options, logger: logger), directory: directory, logger: logger)
+            let sessions = try StoreDatabase.sessionCounts(database, path: directory.databasePath)
+            let writer = StoreWriter(database: database, sessions: sessions, limits: limits, options: options, clock: clock, logger: logger)
+            return EmbeddedStore(writer, directory: directory, logger: logger)
         } catch {
             directory.unlock()
             throw error
@@ -46,11 +50,13 @@ public final class EmbeddedStore: Sendable {
     ///
     /// - Throws: `EmbeddedStoreError`.
     public static func inMemory(
-        limits: EventLogLimits = EventLogLimits(), options: EmbeddedStoreOptions = EmbeddedStoreOptions(), logger: Logger
+        limits: EventLogLimits = EventLogLimits(), options: EmbeddedStoreOptions = EmbeddedStoreOptions(), clock: GatewayClock = .system,
+        logger: Logger
     ) throws(EmbeddedStoreError) -> EmbeddedStore {
         let database = try StoreDatabase.inMemory(options: options)
-        return EmbeddedStore(
-            StoreWriter(database: database, limits: limits, options: options, logger: logger), directory: nil, logger: logger)
+        let writer = StoreWriter(
+            database: database, sessions: SessionCounts(), limits: limits, options: options, clock: clock, logger: logger)
+        return EmbeddedStore(writer, directory: nil, logger: logger)
     }
 
     private init(_ writer: StoreWriter, directory: StoreDirectory?, logger: Logger) {
@@ -88,7 +94,13 @@ public final class EmbeddedStore: Sendable {
     /// What the store has done since it was opened.
     public var statistics: EmbeddedStoreStatistics { writer.statistics }
 
+    /// Why the newest attempt to write failed, in a sentence; nil while the store works. The store keeps trying: it becomes nil again by
+    /// itself when writing is possible again.
+    public var failure: String? { writer.failure }
+
     // MARK: For the protocols
+
+    func countUnloggedEvent() { writer.countUnloggedEvent() }
 
     func submit<Value>(
         _ name: StaticString, isWrite: Bool = true, cost: Int = 0, always: Bool = false, work: @escaping (StoreTransaction) throws -> Value,

@@ -16,8 +16,12 @@ public struct EmbeddedStoreStatistics: Sendable, Equatable {
     public var failedOperations = 0
     /// Batches that could not be committed as a whole; their operations were then performed one by one.
     public var commitFailures = 0
+    /// Sessions in the database now, expired ones that were not swept yet included.
+    public var storedSessions = 0
     /// Events that were dropped because their stream exceeded a bound.
     public var droppedEvents = 0
+    /// Events that the log did not take (full queue, full disk, too large): clients that reconnect miss them.
+    public var unloggedEvents = 0
 
-    public init() {}
+    public init(storedSessions: Int = 0) { self.storedSessions = storedSessions }
 }

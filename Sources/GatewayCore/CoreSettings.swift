@@ -4,14 +4,18 @@ public import NIOCore
 public struct CoreSettings: Sendable {
     /// A session lives this long after its client was last heard of.
     public var sessionTTL: Duration = .seconds(24 * 3600)
+    /// How long an event is kept for resumption.
+    public var streamRetention: Duration = .seconds(24 * 3600)
     /// How often expired sessions are deleted.
     public var sweepInterval: TimeAmount = .seconds(60)
     /// How often `lastSeen` of used sessions is written to the store.
     public var touchInterval: TimeAmount = .seconds(1)
     /// A session that was not used for this long leaves memory; the store keeps it.
     public var memoryIdleTime: Duration = .seconds(600)
-    /// Sessions at once; `initialize` is refused beyond.
+    /// Sessions that may exist at once, stored ones included; `initialize` is refused beyond.
     public var maxSessions = 100_000
+    /// The same for sessions of one client id.
+    public var maxSessionsPerClient = 100_000
     /// Requests in progress per session; more are refused.
     public var maxConcurrentPerSession = 256
     /// Listening streams a session keeps in memory.

@@ -7,8 +7,10 @@ public import NIOCore
 public enum SessionCreationError: Error, Sendable {
     /// The request is wrong.
     case invalid(RPCError)
-    /// The gateway is stopping or full; the client may try again.
+    /// The gateway is stopping or its store fails; the client may try again.
     case unavailable(RPCError)
+    /// There are as many sessions as may be, of this client or in all.
+    case tooMany(limit: LimitKey, RPCError)
 }
 
 /// Sessions: made by `initialize`, found again after a restart, ended.
@@ -70,24 +72,28 @@ extension Gateway {
         guard !isDraining else {
             return completion(.failure(.unavailable(RPCError(code: .internalError, message: "the gateway is shutting down; try again"))))
         }
-        guard registry.count < settings.maxSessions else {
-            return completion(
-                .failure(
-                    .unavailable(
-                        RPCError(
-                            code: .internalError, message: "\(settings.maxSessions) sessions are in use (sessions.maxSessions); try later"))
-                ))
-        }
-        sessions.create(record) { result in
+        let limits = SessionLimits(overall: settings.maxSessions, perClient: settings.maxSessionsPerClient)
+        sessions.create(record, limits: limits) { result in
             switch result {
             case .failure(let error):
                 self.logger.error("session not stored", metadata: ["error": "\(error)"])
                 completion(
                     .failure(.unavailable(RPCError(code: .internalError, message: "the session could not be stored: \(error.reason)"))))
-            case .success:
+            case .success(.tooMany(let limit)):
+                LimitHits.count(limit)
+                completion(.failure(.tooMany(limit: limit, self.tooManySessions(limit))))
+            case .success(.created):
                 completion(.success(self.registry.insert(Session(record: record, gateway: self))))
             }
         }
+    }
+
+    private func tooManySessions(_ limit: LimitKey) -> RPCError {
+        let message =
+            limit == .maxSessionsPerClient
+            ? "this client has \(settings.maxSessionsPerClient) sessions already (\(limit.rawValue)); end one with DELETE or try later"
+            : "there are \(settings.maxSessions) sessions already (\(limit.rawValue)); try later"
+        return RPCError(code: .internalError, message: message)
     }
 
     /// False for an id that no session can have: a forged one. Asks no store.
@@ -144,17 +150,30 @@ extension Gateway {
         if !touched.isEmpty { sessions.touch(touched) }
     }
 
-    /// Deletes expired sessions and lets unused ones leave memory.
+    /// Deletes expired sessions and old events, and lets unused sessions leave memory.
     func sweep() {
         flushTouches()
         let now = clock.now()
-        sessions.sweep(lastSeenBefore: now - settings.sessionTTL, limit: 1000) { result in
+        sweepSessions(lastSeenBefore: now - settings.sessionTTL)
+        pruneEvents(before: now - settings.streamRetention)
+        _ = registry.evictIdle(since: now - settings.memoryIdleTime)
+    }
+
+    private func sweepSessions(lastSeenBefore deadline: WallTime) {
+        let limit = 1000
+        sessions.sweep(lastSeenBefore: deadline, limit: limit) { result in
             guard case .success(let expired) = result else { return }
             for id in expired { self.registry[id].map(self.endLocally) }
             if !expired.isEmpty { self.logger.info("expired sessions deleted", metadata: ["count": "\(expired.count)"]) }
+            // In pieces, so that others get their turn.
+            if expired.count == limit { self.sweepSessions(lastSeenBefore: deadline) }
         }
-        events.prune(endedBefore: now - settings.sessionTTL) { _ in }
-        _ = registry.evictIdle(since: now - settings.memoryIdleTime)
+    }
+
+    private func pruneEvents(before deadline: WallTime) {
+        events.prune(before: deadline) { result in
+            if case .success(1...) = result { self.pruneEvents(before: deadline) }
+        }
     }
 
     // MARK: The result of initialize

@@ -12,7 +12,7 @@ struct DurabilityTests {
         let directory = TemporaryDirectory()
         let first = try directory.open()
         let session = Sample.session()
-        first.create(session) { _ in }
+        first.create(session, limits: .none) { _ in }
         first.open(Sample.stream("s", of: session.id)) { _ in }
         for number in 1...100 as ClosedRange<UInt64> {
             let event = StreamEvent(sequence: number, message: ByteBuffer(string: "m"))
@@ -72,7 +72,7 @@ struct DurabilityTests {
         try await isReclaimed(first)
 
         // What a killed process leaves: the first store does not look again before it deletes something.
-        try await first.run("INSERT INTO events VALUES (999, 1, 'x'), (999, 2, 'y')")
+        try await first.run("INSERT INTO events VALUES (999, 1, 'x', 0), (999, 2, 'y', 0)")
         try await first.run("INSERT INTO reclaim VALUES (999)")
         #expect(try await first.run("SELECT count(*) FROM events") == 2)
         first.close()

@@ -34,16 +34,18 @@ enum EventLogContract {
             let expected = (1...300).flatMap { $0 % 50 == 0 ? [$0, $0 + 10_000] : [$0] }
             #expect(order.values == expected)
         },
-        ContractCase("refuses a gap, a repetition, an unknown stream and an ended one") { store in
+        ContractCase("takes a gap as it is; refuses a repetition, an unknown stream and an ended one") { store in
             let (session, stream) = try await opened(store)
             try await store.append(1, "a", to: stream, of: session)
             await #expect(throws: StoreError.self) { try await store.append(1, "b", to: stream, of: session) }
-            await #expect(throws: StoreError.self) { try await store.append(3, "c", to: stream, of: session) }
+            try await store.append(3, "c", to: stream, of: session)
+            await #expect(throws: StoreError.self) { try await store.append(2, "b", to: stream, of: session) }
             await #expect(throws: StoreError.self) { try await store.append(1, "d", to: StreamID("other"), of: session) }
-            try await store.append(2, "e", to: stream, of: session, ends: true)
-            await #expect(throws: StoreError.self) { try await store.append(3, "f", to: stream, of: session) }
+            try await store.append(4, "e", to: stream, of: session, ends: true)
+            await #expect(throws: StoreError.self) { try await store.append(5, "f", to: stream, of: session) }
             let read = try #require(try await store.read(stream, of: session))
-            #expect(read.events.map(\.text) == ["a", "e"])
+            #expect(read.events.map(\.text) == ["a", "c", "e"])
+            #expect(read.events.map(\.sequence) == [1, 3, 4])
             #expect(read.record.hasEnded)
         },
         ContractCase("keeps the same stream name of two sessions apart, and lists streams oldest first") { store in
@@ -69,15 +71,16 @@ enum EventLogContract {
             #expect(try await store.streams(of: session) == [])
             await #expect(throws: StoreError.self) { try await store.append(2, "b", to: stream, of: session) }
         },
-        ContractCase("prunes the ended streams that are old") { store in
-            let session = Sample.session()
-            try await store.create(session)
-            for (name, created) in [("old", 1), ("open", 1), ("young", 100)] {
-                try await store.open(Sample.stream(name, of: session.id, created: Int64(created)))
-                try await store.append(1, "a", to: StreamID(name), of: session.id, ends: name != "open")
+        ContractCase("passes a barrier after everything that was asked for before it") { store in
+            let (session, stream) = try await opened(store)
+            let order = Recorder<Int>()
+            for number in 1...100 {
+                let event = StreamEvent(sequence: UInt64(number), message: ByteBuffer(string: "m"))
+                store.append(event, to: stream, of: session, ends: false) { _ in order.add(number) }
+                if number == 50 { store.barrier { order.add(-1) } }
             }
-            #expect(try await store.prune(endedBefore: .at(50)) == 1)
-            #expect(try await store.streams(of: session.id).map(\.stream.value) == ["open", "young"])
+            await store.flush()
+            #expect(order.values == Array(1...50) + [-1] + Array(51...100))
         },
     ]
 

@@ -96,6 +96,8 @@ enum SessionStoreContract {
             let listed = try await store.sessions(withAttributePrefix: SessionAttribute.subscriptionPrefix, aliveSince: .at(500))
             #expect(listed == [subscribed])
         },
+        ContractCase("admits no more sessions than there may be in all, and of one client, and says which limit it was", limits),
+        ContractCase("counts and admits in one step, however many come at once", admissions),
         ContractCase("counts the live sessions") { store in
             for seen in 1...10 { try await store.create(Sample.session(seen: Int64(seen))) }
             #expect(try await store.count(aliveSince: .at(4)) == 7)
@@ -114,4 +116,33 @@ enum SessionStoreContract {
             #expect(try await store.count() == 1)
         },
     ]
+
+    @Sendable private static func limits(_ store: any SessionStore) async throws {
+        let limits = SessionLimits(overall: 3, perClient: 2)
+        let first = Sample.session(client: "a")
+        #expect(try await store.create(first, limits: limits) == .created)
+        #expect(try await store.create(Sample.session(client: "a"), limits: limits) == .created)
+        let third = Sample.session(client: "a")
+        #expect(try await store.create(third, limits: limits) == .tooMany(.maxSessionsPerClient))
+        #expect(try await store.load(third.id) == nil)
+        #expect(try await store.create(Sample.session(client: "b"), limits: limits) == .created)
+        #expect(try await store.create(Sample.session(client: "c"), limits: limits) == .tooMany(.maxSessions))
+        #expect(try await store.create(Sample.session(client: "a"), limits: .none) == .created)
+        // What ends makes room, whichever way it ends.
+        #expect(try await store.delete(first.id))
+        #expect(try await store.create(Sample.session(client: "b"), limits: limits) == .tooMany(.maxSessions))
+        #expect(try await store.sweep(lastSeenBefore: .at(2_000), limit: 100).count == 3)
+        #expect(try await store.create(third, limits: limits) == .created)
+    }
+
+    @Sendable private static func admissions(_ store: any SessionStore) async throws {
+        let admitted = try await withThrowingTaskGroup(of: SessionAdmission.self) { group in
+            for _ in 0..<200 {
+                group.addTask { try await store.create(Sample.session(), limits: SessionLimits(overall: 150, perClient: 50)) }
+            }
+            return try await group.reduce(into: 0) { $0 += $1 == .created ? 1 : 0 }
+        }
+        #expect(admitted == 50)
+        #expect(try await store.count() == 50)
+    }
 }

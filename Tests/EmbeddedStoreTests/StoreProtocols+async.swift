@@ -4,8 +4,9 @@ import NIOCore
 
 /// The protocols' calls, awaited.
 extension SessionStore {
-    func create(_ record: SessionRecord) async throws {
-        try await withCheckedThrowingContinuation { next in create(record) { next.resume(with: $0) } }
+    @discardableResult
+    func create(_ record: SessionRecord, limits: SessionLimits = .none) async throws -> SessionAdmission {
+        try await withCheckedThrowingContinuation { next in create(record, limits: limits) { next.resume(with: $0) } }
     }
     func load(_ id: SessionID, aliveSince: WallTime = .zero) async throws -> SessionRecord? {
         try await withCheckedThrowingContinuation { next in load(id, aliveSince: aliveSince) { next.resume(with: $0) } }
@@ -54,8 +55,9 @@ extension EventLog {
     func streams(of session: SessionID) async throws -> [StreamRecord] {
         try await withCheckedThrowingContinuation { next in streams(of: session) { next.resume(with: $0) } }
     }
-    func prune(endedBefore deadline: WallTime) async throws -> Int {
-        try await withCheckedThrowingContinuation { next in prune(endedBefore: deadline) { next.resume(with: $0) } }
+    @discardableResult
+    func prune(before deadline: WallTime) async throws -> Int {
+        try await withCheckedThrowingContinuation { next in prune(before: deadline) { next.resume(with: $0) } }
     }
 }
 

@@ -12,7 +12,7 @@ struct WriterTests {
         let release = await store.holdWriter()
         let outcomes = Recorder<String>()
         for number in 0..<15 {
-            store.create(Sample.session()) { result in
+            store.create(Sample.session(), limits: .none) { result in
                 switch result {
                 case .success: outcomes.add("\(number) created")
                 case .failure(let error): outcomes.add("\(number) \(error.reason.prefix(17))")
@@ -33,13 +33,13 @@ struct WriterTests {
         let store = try EmbeddedStore.inMemory(options: EmbeddedStoreOptions(queueBytes: 100), logger: .quiet)
         try await store.create(Sample.session(params: String(repeating: "x", count: 1_000)))
         let release = await store.holdWriter()
-        async let first: Void = store.create(Sample.session(params: String(repeating: "x", count: 1_000)))
+        async let first = store.create(Sample.session(params: String(repeating: "x", count: 1_000)))
         for _ in 0..<1_000_000 where store.statistics.queueDepth == 0 { await Task.yield() }
         let second = Recorder<Bool>()
-        store.create(Sample.session()) { second.add((try? $0.get()) != nil) }
+        store.create(Sample.session(), limits: .none) { second.add((try? $0.get()) != nil) }
         #expect(store.statistics.queuedBytes == 1_000)
         release()
-        try await first
+        _ = try await first
         await store.flush()
         #expect(second.values == [false])
     }
@@ -118,5 +118,67 @@ struct WriterTests {
         #expect(read.events.map(\.sequence) == (1...UInt64(stored) + 1).map { $0 })
         #expect(read.events.last?.text == "again")
         store.close()
+    }
+
+    @Test("says why it cannot write, and finds out by itself that it can again")
+    func health() async throws {
+        let directory = TemporaryDirectory()
+        let store = try directory.open(options: EmbeddedStoreOptions(probeInterval: 1))
+        let (session, stream) = try await EventLogContract.opened(store)
+        #expect(store.failure == nil)
+        let pages = try await store.run("PRAGMA page_count")
+        try await store.run("PRAGMA max_page_count = \(pages)")
+        await #expect(throws: StoreError.self) {
+            try await store.append(1, String(repeating: "x", count: 100_000), to: stream, of: session)
+        }
+        #expect(store.failure?.contains("full") == true)
+        #expect(store.statistics.unloggedEvents == 1)
+        // Reads do not heal it, nor do attempts that fail.
+        #expect(try await store.load(session) != nil)
+        #expect(store.failure != nil)
+        store.submit("make room", isWrite: false) {
+            _ = try $0.statement("PRAGMA max_page_count = 1000000").step()
+        } completion: { _ in
+        }
+        for _ in 0..<1_000_000 where store.failure != nil { await Task.yield() }
+        #expect(store.failure == nil)
+        var left = Int.max
+        for _ in 0..<100 where left > 0 { left = try await store.run("SELECT count(*) FROM events") }
+        #expect(left == 0, "the attempts leave nothing")
+        store.close()
+    }
+
+    @Test("knows how many sessions it has, after roll-backs and after a restart too")
+    func sessionCounts() async throws {
+        let directory = TemporaryDirectory()
+        let store = try directory.open()
+        let first = Sample.session(client: "a")
+        try await store.create(first)
+        try await store.create(Sample.session(client: "b"))
+        try await store.run("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+        try await store.run("CREATE TABLE child (parent INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)")
+        let release = await store.holdWriter()
+        async let created = store.create(Sample.session(client: "a"))
+        for _ in 0..<1_000_000 where store.statistics.queueDepth < 1 { await Task.yield() }
+        async let deleted = store.delete(first.id)
+        for _ in 0..<1_000_000 where store.statistics.queueDepth < 2 { await Task.yield() }
+        // Spoils the commit of all three.
+        let spoiler = Task { try await store.run("INSERT INTO child VALUES (42)") }
+        for _ in 0..<1_000_000 where store.statistics.queueDepth < 3 { await Task.yield() }
+        release()
+        #expect(try await created == .created)
+        #expect(try await deleted)
+        await #expect(throws: StoreError.self) { try await spoiler.value }
+        #expect(store.statistics.commitFailures == 1)
+        #expect(store.statistics.storedSessions == 2)
+        store.close()
+
+        let again = try directory.open()
+        #expect(again.statistics.storedSessions == 2)
+        let limits = SessionLimits(overall: 10, perClient: 1)
+        #expect(try await again.create(Sample.session(client: "a"), limits: limits) == .tooMany(.maxSessionsPerClient))
+        #expect(try await again.create(Sample.session(client: "c"), limits: limits) == .created)
+        #expect(again.statistics.storedSessions == 3)
+        again.close()
     }
 }

@@ -61,11 +61,39 @@ import Testing
         bench.stores.failure = nil
     }
 
+    @Test("A client has no more sessions than it may, a deleted one makes room, and other clients are not concerned")
+    func sessionsOfOneClient() throws {
+        let bench = GatewayBench { $0.maxSessionsPerClient = 1 }
+        let hits = LimitHits.total(.maxSessionsPerClient)
+        let session = try bench.session()
+        guard case .failure(.tooMany(.maxSessionsPerClient, let error)) = try bench.create(GatewayBench.initialize()) else {
+            Issue.record("one session too many")
+            return
+        }
+        #expect(error.message.contains("sessions.maxSessionsPerClient"))
+        #expect(LimitHits.total(.maxSessionsPerClient) > hits)
+        _ = try bench.create(GatewayBench.initialize(name: "other")).get()
+        bench.gateway.endSession(session) { _ in }
+        bench.settle()
+        _ = try bench.session()
+    }
+
+    @Test("A sweep deletes events older than the retention, whatever the time to live of sessions")
+    func retention() throws {
+        let bench = GatewayBench {
+            $0.streamRetention = .seconds(100)
+            $0.sessionTTL = .seconds(5000)
+        }
+        bench.gateway.sweep()
+        bench.settle()
+        #expect(bench.stores.prunes == [bench.now.withLockedValue { $0 } - .seconds(100)])
+    }
+
     @Test("No session is made beyond the bound, nor while draining")
     func unavailable() throws {
         let bench = GatewayBench { $0.maxSessions = 1 }
         _ = try bench.session()
-        guard case .failure(.unavailable(let full)) = try bench.create(GatewayBench.initialize()) else {
+        guard case .failure(.tooMany(.maxSessions, let full)) = try bench.create(GatewayBench.initialize()) else {
             Issue.record("one session too many")
             return
         }

@@ -48,6 +48,7 @@ struct SessionProcessTests {
         // The first is used again: now the second one's last use is longest ago.
         _ = try call(bench, in: first)
         try answer(bench, links[0])
+        bench.loop.advanceTime(by: .seconds(1))
         let hits = LimitHits.total(.maxSessionProcesses)
         let (sink, link) = try call(bench, in: third)
         #expect(LimitHits.total(.maxSessionProcesses) > hits)

@@ -28,6 +28,16 @@ enum StoreDatabase {
         }
     }
 
+    /// Counts the sessions: the one time that all of them are looked at.
+    static func sessionCounts(_ queue: DatabaseQueue, path: String) throws(EmbeddedStoreError) -> SessionCounts {
+        try translating(path) {
+            try queue.inDatabase { database in
+                let counts = try Row.fetchAll(database, sql: "SELECT client, count(*) FROM sessions GROUP BY client")
+                return SessionCounts(counts.map { (client: $0[0], count: $0[1]) })
+            }
+        }
+    }
+
     private static func configuration(_ options: EmbeddedStoreOptions) -> Configuration {
         var configuration = Configuration()
         configuration.label = "EmbeddedStore"

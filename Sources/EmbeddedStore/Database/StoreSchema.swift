@@ -52,6 +52,18 @@ enum StoreSchema {
                     CREATE TABLE reclaim (stream INTEGER PRIMARY KEY);
                     """)
         }
+        migrator.registerMigration("2-age-of-events") { database in
+            // `oldest_at`: when the oldest event that may be pruned was appended, or earlier; NULL when there is none. Events of before this
+            // migration have no time: their age is counted from now on.
+            try database.execute(
+                sql: """
+                    ALTER TABLE events ADD COLUMN appended_at INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE streams ADD COLUMN oldest_at INTEGER;
+                    UPDATE streams SET oldest_at = CAST(strftime('%s', 'now') AS INTEGER) * 1000
+                        WHERE EXISTS (SELECT 1 FROM events WHERE events.stream = streams.number);
+                    CREATE INDEX streams_by_oldest_event ON streams (oldest_at) WHERE oldest_at IS NOT NULL;
+                    """)
+        }
         return migrator
     }()
 }

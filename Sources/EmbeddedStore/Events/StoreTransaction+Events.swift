@@ -23,15 +23,15 @@ extension StoreTransaction {
         guard !record.hasEnded else { return }
         memory.streams.update(
             StreamKey(session: record.session, stream: record.stream),
-            StreamState(number: database.lastInsertedRowID, hasEnded: false, first: 0, last: 0, count: 0, bytes: 0))
+            StreamState(number: database.lastInsertedRowID, hasEnded: false, first: 0, last: 0, count: 0, bytes: 0, hasAge: false))
     }
 
     func append(_ event: StreamEvent, to key: StreamKey, ends: Bool) throws {
         func refusal(_ reason: String) -> StoreError { StoreError(operation: "append to stream \(key.stream)", reason: reason) }
         guard var state = try state(of: key) else { throw refusal("the session has no such stream") }
         guard !state.hasEnded else { throw refusal("the stream has ended") }
-        // A gap would be an event that clients never get, a repetition one that they get twice.
-        guard let sequence = Int64(exactly: event.sequence), sequence == state.last + 1 else {
+        // A repetition would be an event that clients get twice. A gap is where an append failed.
+        guard let sequence = Int64(exactly: event.sequence), sequence > state.last else {
             throw refusal("event \(event.sequence) does not follow event \(state.last)")
         }
         let bytes = event.message.readableBytes
@@ -40,17 +40,25 @@ extension StoreTransaction {
         }
 
         do {
-            var insert = try statement("INSERT INTO events (stream, sequence, message) VALUES (?, ?, ?)")
+            var insert = try statement("INSERT INTO events (stream, sequence, message, appended_at) VALUES (?, ?, ?, ?)")
             try insert.bind(state.number)
             try insert.bind(sequence)
             try insert.bind(event.message)
+            try insert.bind(memory.now)
             try insert.run()
         }
+        if !state.hasAge { try setAge(&state, memory.now) }
         if state.count == 0 { state.first = sequence }
         state.last = sequence
         state.count += 1
         state.bytes += bytes
-        if state.count > memory.limits.maxEventsPerStream || state.bytes > memory.limits.maxBytesPerStream { try drop(&state) }
+        if state.count > memory.limits.maxEventsPerStream {
+            LimitHits.count(.maxEventsPerStream)
+            try drop(&state)
+        } else if state.bytes > memory.limits.maxBytesPerStream {
+            LimitHits.count(.maxBytesPerStream)
+            try drop(&state)
+        }
         if ends {
             try markEnded(key, state)
         } else {
@@ -89,85 +97,7 @@ extension StoreTransaction {
         return records
     }
 
-    /// Deletes streams created before `deadline` that have ended, or that a late open has left to a session that is gone.
-    func prune(endedBefore deadline: WallTime) throws -> Int {
-        var streams: [(number: Int64, key: StreamKey)] = []
-        do {
-            var select = try statement(
-                """
-                SELECT number, session, stream FROM streams
-                WHERE created_at < ? AND (ended OR NOT EXISTS (SELECT 1 FROM sessions WHERE id = streams.session))
-                ORDER BY created_at LIMIT ?
-                """)
-            try select.bind(deadline)
-            try select.bind(Int64(memory.options.prunedStreamsPerCall))
-            while try select.step() {
-                let key = StreamKey(session: try select.sessionID(1), stream: StreamID(select.text(2)))
-                streams.append((select.integer(0), key))
-            }
-        }
-        for stream in streams { try delete(stream.number, stream.key) }
-        return streams.count
-    }
-
-    /// Deletes all streams of a session. Their events are out of reach at once and are removed piece by piece.
-    func deleteStreams(of session: SessionID) throws {
-        var streams: [(number: Int64, key: StreamKey)] = []
-        do {
-            var select = try statement("SELECT number, stream FROM streams WHERE session = ?")
-            try select.bind(session)
-            while try select.step() {
-                streams.append((select.integer(0), StreamKey(session: session, stream: StreamID(select.text(1)))))
-            }
-        }
-        for stream in streams { try delete(stream.number, stream.key) }
-    }
-
-    /// Removes up to `reclaimedEventsPerBatch` events of deleted streams; true when there may be more.
-    func reclaimEvents() throws -> Bool {
-        var budget = Int64(memory.options.reclaimedEventsPerBatch)
-        while budget > 0 {
-            let number: Int64
-            let oldest: Int64?
-            do {
-                let select = try statement(
-                    """
-                    SELECT stream, (SELECT min(sequence) FROM events WHERE events.stream = piece.stream)
-                    FROM (SELECT stream FROM reclaim LIMIT 1) AS piece
-                    """)
-                guard try select.step() else { return false }
-                number = select.integer(0)
-                oldest = select.isNull(1) ? nil : select.integer(1)
-            }
-            if let oldest {
-                var remove = try statement("DELETE FROM events WHERE stream = ? AND sequence < ?")
-                try remove.bind(number)
-                try remove.bind(oldest + budget)
-                budget -= Int64(try remove.run())
-                // What is left of the stream is seen at the next turn.
-            }
-            if oldest == nil {
-                var remove = try statement("DELETE FROM reclaim WHERE stream = ?")
-                try remove.bind(number)
-                try remove.run()
-                budget -= 1
-            }
-        }
-        return true
-    }
-
     // MARK: Parts
-
-    private func delete(_ number: Int64, _ key: StreamKey) throws {
-        var remove = try statement("DELETE FROM streams WHERE number = ?")
-        try remove.bind(number)
-        try remove.run()
-        var remember = try statement("INSERT OR IGNORE INTO reclaim (stream) VALUES (?)")
-        try remember.bind(number)
-        try remember.run()
-        memory.streams.remove(key)
-        memory.mayReclaim = true
-    }
 
     private func markEnded(_ key: StreamKey, _ state: StreamState) throws {
         var update = try statement("UPDATE streams SET ended = 1 WHERE number = ?")
@@ -198,12 +128,12 @@ extension StoreTransaction {
         state.first = kept
     }
 
-    private func state(of key: StreamKey) throws -> StreamState? {
+    func state(of key: StreamKey) throws -> StreamState? {
         if let state = memory.streams.state(of: key) { return state }
         var find = try statement(
             """
             SELECT number, ended, count(sequence), coalesce(min(sequence), 0), coalesce(max(sequence), 0),
-                coalesce(sum(length(message)), 0)
+                coalesce(sum(length(message)), 0), oldest_at
             FROM streams LEFT JOIN events ON events.stream = streams.number
             WHERE streams.session = ? AND streams.stream = ? GROUP BY number
             """)
@@ -212,7 +142,7 @@ extension StoreTransaction {
         guard try find.step() else { return nil }
         return StreamState(
             number: find.integer(0), hasEnded: find.integer(1) != 0, first: find.integer(3), last: find.integer(4),
-            count: Int(find.integer(2)), bytes: Int(find.integer(5)))
+            count: Int(find.integer(2)), bytes: Int(find.integer(5)), hasAge: !find.isNull(6))
     }
 
     private func record(_ row: borrowing SQLStatement, session: SessionID) -> StreamRecord {

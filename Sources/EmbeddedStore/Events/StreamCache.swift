@@ -16,6 +16,8 @@ struct StreamState {
     var last: Int64
     var count: Int
     var bytes: Int
+    /// Whether `oldest_at` is set.
+    var hasAge: Bool
 }
 
 /// Counters of the streams used last, so that an append reads nothing. Two generations: a state that is used moves to the young one;

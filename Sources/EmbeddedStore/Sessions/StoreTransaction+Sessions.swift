@@ -5,7 +5,8 @@ import NIOCore
 extension StoreTransaction {
     private static let columns = "id, client, revision, server, initialize_params, created_at, last_seen"
 
-    func create(_ record: SessionRecord) throws {
+    func create(_ record: SessionRecord, limits: SessionLimits) throws -> SessionAdmission {
+        if let limit = memory.sessions.limitReached(limits, client: record.clientID), try !exists(record.id) { return .tooMany(limit) }
         do {
             var insert = try statement("INSERT OR IGNORE INTO sessions (\(Self.columns)) VALUES (?, ?, ?, ?, ?, ?, ?)")
             try insert.bind(record.id)
@@ -19,7 +20,15 @@ extension StoreTransaction {
                 throw StoreError(operation: "create session \(record.id.shortened)", reason: "a session with that id exists")
             }
         }
+        memory.sessions.added(client: record.clientID)
         for (attribute, value) in record.attributes { try write(attribute, of: record.id, value) }
+        return .created
+    }
+
+    private func exists(_ id: SessionID) throws -> Bool {
+        var find = try statement("SELECT 1 FROM sessions WHERE id = ?")
+        try find.bind(id)
+        return try find.step()
     }
 
     func load(_ id: SessionID, aliveSince: WallTime) throws -> SessionRecord? {
@@ -64,9 +73,11 @@ extension StoreTransaction {
     func delete(_ id: SessionID) throws -> Bool {
         memory.touches[id] = nil
         do {
-            var remove = try statement("DELETE FROM sessions WHERE id = ?")
+            var remove = try statement("DELETE FROM sessions WHERE id = ? RETURNING client")
             try remove.bind(id)
-            guard try remove.run() == 1 else { return false }
+            guard try remove.step() else { return false }
+            memory.sessions.removed(client: remove.text(0))
+            while try remove.step() {}
         }
         var remove = try statement("DELETE FROM attributes WHERE session = ?")
         try remove.bind(id)

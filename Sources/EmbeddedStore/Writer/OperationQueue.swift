@@ -70,16 +70,31 @@ final class OperationQueue: @unchecked Sendable {
         return isRefused ? .refused : .queued
     }
 
+    /// How long the writer waits for something to do.
+    enum Wait {
+        case no
+        case milliseconds(Int)
+        case forever
+    }
+
     /// The operations at the front in order, at most `batchLimit` of them that are to be performed. Waits until there are some; empty if
-    /// there are none and `wait` is false; nil when the queue is closed and empty.
-    func nextBatch(wait: Bool) -> [(operation: StoreOperation, isRefused: Bool)]? {
+    /// there are none in time; nil when the queue is closed and empty.
+    func nextBatch(_ wait: Wait) -> [(operation: StoreOperation, isRefused: Bool)]? {
         condition.lock()
         defer { condition.unlock() }
         while entries.isEmpty {
             if isClosed { return nil }
-            guard wait else { return [] }
-            isWriterWaiting = true
-            condition.wait()
+            switch wait {
+            case .no: return []
+            case .forever:
+                isWriterWaiting = true
+                condition.wait()
+            case .milliseconds(let milliseconds):
+                isWriterWaiting = true
+                let isSignalled = condition.wait(until: Date(timeIntervalSinceNow: Double(milliseconds) / 1000))
+                isWriterWaiting = false
+                if !isSignalled, entries.isEmpty, !isClosed { return [] }
+            }
         }
         var batch: [(operation: StoreOperation, isRefused: Bool)] = []
         batch.reserveCapacity(min(entries.count, batchLimit))

@@ -16,12 +16,18 @@ final class WriterMemory {
     /// Newest `lastSeen` of sessions touched in this transaction: one UPDATE each before the commit.
     var touches: [SessionID: WallTime] = [:]
     var streams: StreamCache
+    var sessions: SessionCounts
     /// Whether `reclaim` may hold something; true at the start because the last process may have left some.
     var mayReclaim = true
+    /// The newest write failed.
+    var isFailing = false
     /// Counted in this transaction.
     var droppedEvents = 0
+    /// When the transaction began.
+    var now = WallTime(milliseconds: 0)
 
-    init(limits: EventLogLimits, options: EmbeddedStoreOptions) {
+    init(limits: EventLogLimits, options: EmbeddedStoreOptions, sessions: SessionCounts) {
+        self.sessions = sessions
         self.limits = limits
         self.options = options
         streams = StreamCache(capacity: options.cachedStreams)
@@ -31,6 +37,7 @@ final class WriterMemory {
     func rolledBack() {
         touches.removeAll(keepingCapacity: true)
         streams.removeAll()
+        sessions.rolledBack()
         droppedEvents = 0
     }
 }

@@ -14,16 +14,25 @@ final class StoreWriter: @unchecked Sendable {
     let queue: OperationQueue
     private let database: DatabaseQueue
     private let memory: WriterMemory
+    private let options: EmbeddedStoreOptions
+    private let clock: GatewayClock
     private let logger: Logger
-    private let counters = NIOLockedValueBox(EmbeddedStoreStatistics())
+    private let counters: NIOLockedValueBox<EmbeddedStoreStatistics>
+    private let health = NIOLockedValueBox<String?>(nil)
     private let thread = NIOLockedValueBox<pthread_t?>(nil)
     private let ended = NSCondition()
     private let hasEnded = NIOLockedValueBox(false)
 
-    init(database: DatabaseQueue, limits: EventLogLimits, options: EmbeddedStoreOptions, logger: Logger) {
+    init(
+        database: DatabaseQueue, sessions: SessionCounts, limits: EventLogLimits, options: EmbeddedStoreOptions, clock: GatewayClock,
+        logger: Logger
+    ) {
         self.database = database
+        self.options = options
+        self.clock = clock
         self.logger = logger
-        memory = WriterMemory(limits: limits, options: options)
+        memory = WriterMemory(limits: limits, options: options, sessions: sessions)
+        counters = NIOLockedValueBox(EmbeddedStoreStatistics(storedSessions: sessions.total))
         queue = OperationQueue(
             capacity: options.queueCapacity, byteCapacity: options.queueBytes, batchLimit: options.operationsPerBatch)
     }
@@ -57,6 +66,11 @@ final class StoreWriter: @unchecked Sendable {
         ended.unlock()
     }
 
+    /// Why the newest write failed; nil when it succeeded.
+    var failure: String? { health.withLockedValue { $0 } }
+
+    func countUnloggedEvent() { counters.withLockedValue { $0.unloggedEvents += 1 } }
+
     var statistics: EmbeddedStoreStatistics {
         var statistics = counters.withLockedValue { $0 }
         let depth = queue.measure()
@@ -69,7 +83,8 @@ final class StoreWriter: @unchecked Sendable {
     // MARK: On the thread
 
     private func loop() {
-        while let batch = queue.nextBatch(wait: !memory.mayReclaim) {
+        while let batch = queue.nextBatch(memory.mayReclaim ? .no : memory.isFailing ? .milliseconds(options.probeInterval) : .forever) {
+            if batch.isEmpty, memory.isFailing { probe() }
             if !batch.isEmpty {
                 perform(batch.compactMap { $0.isRefused ? nil : $0.operation })
                 for entry in batch { entry.operation.complete() }
@@ -121,6 +136,7 @@ final class StoreWriter: @unchecked Sendable {
         do {
             // A transaction of reads alone takes no write lock: it goes on while another program holds that or the disk is full.
             try database.beginTransaction(operations.contains(where: \.isWrite) ? .immediate : .deferred)
+            memory.now = clock.now()
             for operation in operations { try operation.perform(transaction) }
             try transaction.writeTouches()
             try database.commit()
@@ -134,13 +150,21 @@ final class StoreWriter: @unchecked Sendable {
                 }
             }
             memory.rolledBack()
+            if operations.contains(where: \.isWrite) { writeFailed(error) }
             throw error
         }
-        let dropped = memory.droppedEvents
-        if dropped > 0 {
-            memory.droppedEvents = 0
-            counters.withLockedValue { $0.droppedEvents += dropped }
+        committed()
+        if memory.isFailing, operations.contains(where: \.isWrite) { writeSucceeded() }
+    }
+
+    /// Makes public what the transaction has counted.
+    private func committed() {
+        memory.sessions.committed()
+        counters.withLockedValue {
+            $0.droppedEvents += memory.droppedEvents
+            $0.storedSessions = memory.sessions.total
         }
+        memory.droppedEvents = 0
     }
 
     private func fail(_ operations: [StoreOperation], _ error: any Error) {
@@ -157,6 +181,30 @@ final class StoreWriter: @unchecked Sendable {
             metadata: [
                 "count": "\(failed.count)", "last": "\(failed.last?.name.description ?? "")", "error": "\(Self.describe(error))",
             ])
+    }
+
+    // MARK: Health
+
+    private func writeFailed(_ error: any Error) {
+        memory.isFailing = true
+        health.withLockedValue { $0 = Self.describe(error) }
+    }
+
+    private func writeSucceeded() {
+        memory.isFailing = false
+        // What could not be removed before.
+        memory.mayReclaim = true
+        health.withLockedValue { $0 = nil }
+        logger.notice("the store can be written again")
+    }
+
+    /// Writes something that nobody asked for: while the store fails nobody may come who would.
+    private func probe() {
+        database.inDatabase { database in
+            let operation = TypedOperation<Void>("probe the database", isWrite: true, work: { try $0.probe() }, completion: nil)
+            // A failure is known already.
+            try? self.transaction([operation], in: StoreTransaction(database: database, memory: memory))
+        }
     }
 
     /// Removes one piece of what deleted streams have left.

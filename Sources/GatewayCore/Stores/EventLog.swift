@@ -44,7 +44,8 @@ public struct StreamRecord: Sendable, Equatable {
     }
 }
 
-/// One event: a JSON-RPC message with its place in a stream. Sequence numbers start at 1 and have no gaps.
+/// One event: a JSON-RPC message with its place in a stream. Sequence numbers start at 1; a number is missing where the log has lost an event
+/// or never took it.
 public struct StreamEvent: Sendable, Equatable {
     public let sequence: UInt64
     public let message: ByteBuffer
@@ -63,7 +64,7 @@ public protocol EventLog: Sendable {
 
     /// Adds a stream.
     func open(_ stream: StreamRecord, completion: @escaping Completion<Void>)
-    /// Appends an event; `ends` marks the stream as ended with it.
+    /// Appends an event with a number greater than that of the newest; `ends` marks the stream as ended with it.
     func append(_ event: StreamEvent, to stream: StreamID, of session: SessionID, ends: Bool, completion: @escaping Completion<Void>)
     /// Marks a stream as ended without an event.
     func end(_ stream: StreamID, of session: SessionID)
@@ -73,6 +74,9 @@ public protocol EventLog: Sendable {
         completion: @escaping Completion<(record: StreamRecord, events: [StreamEvent])?>)
     /// All streams of a session, oldest first.
     func streams(of session: SessionID, completion: @escaping Completion<[StreamRecord]>)
-    /// Deletes ended streams created before `deadline`, and events beyond the log's bounds.
-    func prune(endedBefore deadline: WallTime, completion: @escaping Completion<Int>)
+    /// Deletes events appended before `deadline`, by the log's clock, and ended streams that have none left. Of a stream that goes on the newest
+    /// event stays, so that numbers are not given twice. Tells how many streams it worked on; one call does only so much.
+    func prune(before deadline: WallTime, completion: @escaping Completion<Int>)
+    /// Runs `completion` when everything that was asked for before has completed.
+    func barrier(_ completion: @escaping @Sendable () -> Void)
 }

@@ -61,6 +61,29 @@ public struct SessionAttribute: Sendable, Hashable {
     private static let taskPrefix = "task:"
 }
 
+/// How many sessions there may be. A session that has expired counts until it is swept.
+public struct SessionLimits: Sendable, Hashable {
+    /// Sessions in all (`sessions.maxSessions`); nil for no bound.
+    public var overall: Int?
+    /// Sessions with the same `clientID` (`sessions.maxSessionsPerClient`); nil for no bound.
+    public var perClient: Int?
+
+    public init(overall: Int? = nil, perClient: Int? = nil) {
+        self.overall = overall
+        self.perClient = perClient
+    }
+
+    public static let none = SessionLimits()
+}
+
+/// What a store did with a new session.
+public enum SessionAdmission: Sendable, Hashable {
+    /// It is there and durable.
+    case created
+    /// There are as many as may be; nothing was changed. The limit is ``LimitKey/maxSessions`` or ``LimitKey/maxSessionsPerClient``.
+    case tooMany(LimitKey)
+}
+
 /// A store could not do what it was asked.
 public struct StoreError: Error, Sendable, CustomStringConvertible {
     public let operation: String
@@ -79,8 +102,9 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
 public protocol SessionStore: Sendable {
     typealias Completion<Value> = @Sendable (Result<Value, StoreError>) -> Void
 
-    /// Adds a session.
-    func create(_ record: SessionRecord, completion: @escaping Completion<Void>)
+    /// Adds a session unless that would exceed `limits`. Counting and adding are one step: of calls that come at once no more are admitted
+    /// than there is room for.
+    func create(_ record: SessionRecord, limits: SessionLimits, completion: @escaping Completion<SessionAdmission>)
     /// The session with its attributes; nil when it does not exist or was last seen before `aliveSince`.
     func load(_ id: SessionID, aliveSince: WallTime, completion: @escaping Completion<SessionRecord?>)
     /// Moves `lastSeen` forward (never back) for several sessions; unknown ones are left out.

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// A point in time that means the same on every instance and after a restart: milliseconds since 1970-01-01 UTC.
 public struct WallTime: Sendable, Hashable, Comparable {
     public let milliseconds: Int64
@@ -20,4 +26,11 @@ public struct GatewayClock: Sendable {
     public let now: @Sendable () -> WallTime
 
     public init(now: @escaping @Sendable () -> WallTime) { self.now = now }
+
+    /// The system's clock.
+    public static let system = GatewayClock {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return WallTime(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
 }

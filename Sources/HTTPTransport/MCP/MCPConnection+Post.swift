@@ -35,6 +35,9 @@ extension MCPConnection {
                     connection.respond(.badRequest, body: error.response(id: message.idBytes))
                 case .failure(.unavailable(let error)):
                     connection.respond(.serviceUnavailable, body: error.response(id: message.idBytes), headers: [("retry-after", "1")])
+                case .failure(.tooMany(let limit, let error)):
+                    let status: HTTPResponseStatus = limit == .maxSessionsPerClient ? .tooManyRequests : .serviceUnavailable
+                    connection.respond(status, body: error.response(id: message.idBytes), headers: [("retry-after", "1")])
                 }
             }
         }

@@ -51,6 +51,10 @@ extension APIRoutes {
         case .invalid(let error): APIError(status: .badRequest, code: "invalid_request", message: error.message)
         case .unavailable(let error):
             APIError(status: .serviceUnavailable, code: "unavailable", message: error.message, retryAfter: 1)
+        case .tooMany(.maxSessionsPerClient, let error):
+            APIError(status: .tooManyRequests, code: "too_many_sessions", message: error.message, retryAfter: 1)
+        case .tooMany(_, let error):
+            APIError(status: .serviceUnavailable, code: "unavailable", message: error.message, retryAfter: 1)
         }
     }
 

@@ -46,7 +46,7 @@ final class GatewayRuntime: Sendable {
         eventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
         let probe = StreamableHTTPClientConfiguration(url: "http://127.0.0.1")
         httpClient = HTTPClient(eventLoopGroup: eventLoopGroup, configuration: probe.httpClientConfiguration)
-        let clock = GatewayClock { WallTime(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)) }
+        let clock = GatewayClock.system
         let builtins =
             settings.environmentTools.enabled
             ? EnvironmentTools.tools(settings: settings.environment, eventLoopGroup: eventLoopGroup) : []

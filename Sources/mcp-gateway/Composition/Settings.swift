@@ -11,9 +11,11 @@ extension GatewaySettings {
     var core: CoreSettings {
         var core = CoreSettings()
         core.sessionTTL = sessions.timeToLive
+        core.streamRetention = streams.retention
         core.sweepInterval = TimeAmount(sessions.sweepInterval)
         core.memoryIdleTime = sessions.idleEviction
         core.maxSessions = sessions.maxSessions
+        core.maxSessionsPerClient = sessions.maxSessionsPerClient
         core.maxConcurrentPerSession = limits.maxConcurrentPerSession
         core.maxListeningStreams = limits.maxListeningStreamsPerSession
         core.pageSize = pageSize

@@ -18,6 +18,7 @@ final class MemoryStores: SessionStore, EventLog {
         var streams: [SessionID: [Stream]] = [:]
         var failure: String?
         var touches: [(id: SessionID, lastSeen: WallTime)] = []
+        var prunes: [WallTime] = []
     }
 
     private let state = NIOLockedValueBox(State())
@@ -30,6 +31,9 @@ final class MemoryStores: SessionStore, EventLog {
 
     var queued: Int { state.withLockedValue { $0.queue.count } }
     var touches: [(id: SessionID, lastSeen: WallTime)] { state.withLockedValue { $0.touches } }
+
+    /// The deadlines that were asked for.
+    var prunes: [WallTime] { state.withLockedValue { $0.prunes } }
 
     func record(_ id: SessionID) -> SessionRecord? { state.withLockedValue { $0.sessions[id] } }
 
@@ -67,10 +71,16 @@ final class MemoryStores: SessionStore, EventLog {
 
     // MARK: SessionStore
 
-    func create(_ record: SessionRecord, completion: @escaping @Sendable (Result<Void, StoreError>) -> Void) {
+    func create(
+        _ record: SessionRecord, limits: SessionLimits, completion: @escaping @Sendable (Result<SessionAdmission, StoreError>) -> Void
+    ) {
         enqueue("create", completion) { state in
+            if state.sessions.count >= limits.overall ?? .max { return .tooMany(.maxSessions) }
+            let ofClient = state.sessions.values.count { $0.clientID == record.clientID }
+            if ofClient >= limits.perClient ?? .max { return .tooMany(.maxSessionsPerClient) }
             state.sessions[record.id] = record
             state.order.append(record.id)
+            return .created
         }
     }
 
@@ -175,7 +185,14 @@ final class MemoryStores: SessionStore, EventLog {
         enqueue("list streams", completion) { state in (state.streams[session] ?? []).map(\.record) }
     }
 
-    func prune(endedBefore deadline: WallTime, completion: @escaping @Sendable (Result<Int, StoreError>) -> Void) {
-        enqueue("prune", completion) { _ in 0 }
+    func prune(before deadline: WallTime, completion: @escaping @Sendable (Result<Int, StoreError>) -> Void) {
+        enqueue("prune", completion) { state in
+            state.prunes.append(deadline)
+            return 0
+        }
+    }
+
+    func barrier(_ completion: @escaping @Sendable () -> Void) {
+        state.withLockedValue { $0.queue.append(completion) }
     }
 }
