@@ -1,12 +1,5 @@
 public import NIOCore
 
-/// Names a stream inside its session. Unique over the life of the session, restarts included.
-public struct StreamID: Sendable, Hashable, CustomStringConvertible {
-    public let value: String
-    public init(_ value: String) { self.value = value }
-    public var description: String { value }
-}
-
 /// What is kept of an SSE stream besides its events.
 public struct StreamRecord: Sendable, Equatable {
     /// What a stream is for.
