@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import httpx
 import malformed
@@ -17,73 +12,16 @@ import malformed_messages
 import malformed_rest
 import pytest
 from gateway import Gateway, raw
-from malformed import ANY, Row, call, initialize, mcp
+from malformed import ANY, Row
 from processes import wait_until
-from rawhttp import BOTH, JSON, SSE
-from wire import Answer, Wire
+from rawhttp import JSON
+from target import Target
+from wire import Answer
 
 SERVERS = {"raw": raw(), "other": raw()}
 SETTINGS = malformed.SETTINGS
 
 ROWS = [*malformed_messages.ROWS, *malformed_headers.ROWS, *malformed_framing.ROWS, *malformed_rest.ROWS]
-
-
-class Target:
-    """The gateway under attack, with what the rows' placeholders stand for."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self.gateway = gateway
-        self.port = gateway.port
-        self.session = self.start()
-        ended = self.start()
-        self.exchange("DELETE", ended)
-        self.placeholders = {
-            malformed.SESSION: self.session,
-            malformed.OLD: self.start("2025-03-26"),
-            malformed.OTHER: self.start(path="/servers/other/mcp"),
-            malformed.ENDED: ended,
-            malformed.EVENT: self.stream_of(self.session),
-            malformed.FOREIGN: self.stream_of(self.start()),
-        }
-
-    def exchange(self, method: str, session: str | None, message: Any = None, path: str = "/mcp") -> httpx.Response:
-        headers = {"accept": BOTH}
-        if session is not None:
-            headers["mcp-session-id"] = session
-        return httpx.request(method, f"http://127.0.0.1:{self.port}{path}", json=message, headers=headers, timeout=20)
-
-    def start(self, revision: str = "2025-11-25", path: str = "/mcp") -> str:
-        response = self.exchange("POST", None, initialize(protocolVersion=revision), path)
-        assert response.status_code == 200, response.text
-        return response.headers["mcp-session-id"]
-
-    def stream_of(self, session: str) -> str:
-        """Makes a stream with events and gives its id."""
-        params = {"name": "raw__progress", "arguments": {"steps": 2}, "_meta": {"progressToken": 1}}
-        response = self.exchange("POST", session, call(1, "tools/call", params))
-        assert response.headers["content-type"].startswith(SSE), response.text
-        return re.findall(r"^id: ?(.+)\.\d+$", response.text, re.MULTILINE)[0]
-
-    def fill(self, sent: bytes) -> bytes:
-        for name, value in self.placeholders.items():
-            sent = sent.replace(name.encode(), value.encode())
-        return sent
-
-    def connect(self, **how: Any) -> Wire:
-        return Wire(self.port, **how)
-
-    def ping(self) -> bytes:
-        return self.fill(malformed.ping())
-
-    def assert_healthy(self) -> None:
-        """A good request on a new connection works."""
-        with self.connect() as wire:
-            wire.send(self.ping())
-            answer = wire.read()
-            assert (answer.status, answer.json()) == (200, {"jsonrpc": "2.0", "id": 7, "result": {}})
-
-    def descriptors(self) -> int:
-        return len(os.listdir(f"/proc/{self.gateway.pid}/fd"))
 
 
 @pytest.fixture(scope="module")

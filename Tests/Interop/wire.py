@@ -79,6 +79,18 @@ class Wire:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._socket.sendall(data)
 
+    def send_without_blocking(self, data: bytes, total: int, patience: float) -> int:
+        """Sends it again and again until so much is sent, or the peer takes nothing for `patience` seconds, or closes."""
+        self._socket.setblocking(False)
+        sent = 0
+        try:
+            while sent < total and select.select([], [self._socket], [], patience)[1]:
+                sent += self._socket.send(data[sent % len(data) :])
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        self._socket.setblocking(True)
+        return sent
+
     def finish_sending(self) -> None:
         """Half closes."""
         with contextlib.suppress(OSError):
@@ -141,6 +153,18 @@ class Wire:
             if answer.status >= 200:
                 return answer
             interim.append(answer.status)
+
+    def read_exactly(self, count: int) -> bytes:
+        return self._exactly(count, time.monotonic() + self.timeout)
+
+    def read_some(self, count: int) -> bytes:
+        """What is there, at most so much; waits if there is nothing."""
+        if not self._buffer:
+            if not select.select([self._socket], [], [], self.timeout)[0]:
+                raise AssertionError(f"nothing came within {self.timeout} s")
+            self._buffer = self._socket.recv(count)
+        found, self._buffer = self._buffer[:count], self._buffer[count:]
+        return found
 
     def read_interim(self) -> int:
         """The status of an interim response."""
@@ -233,3 +257,8 @@ def request(
 def chunked(*chunks: bytes, trailers: bytes = b"") -> bytes:
     """A body in chunks, each with its right size."""
     return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n" + trailers + b"\r\n"
+
+
+def pace(seconds: float) -> None:
+    """The time between two steps of a client that is slow on purpose. Nothing is waited for with it."""
+    select.select([], [], [], seconds)
