@@ -84,7 +84,7 @@ extension APIRoutes {
 
     /// The sessions of a client. Their ids are credentials, and a client id is none: only their beginnings are shown.
     func listSessions(_ request: Request) async throws -> Response {
-        guard let clientID = request.uri.queryParameters["clientId"].map(String.init), !clientID.isEmpty else {
+        guard let clientID = RequestTarget(request.uri.string)?.parameter("clientId"), !clientID.isEmpty else {
             throw invalid("the query parameter \"clientId\" is missing")
         }
         let own = request.headers[.xSessionID].flatMap { SessionID($0) }

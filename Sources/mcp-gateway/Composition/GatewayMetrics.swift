@@ -43,6 +43,8 @@ struct GatewayMetrics: Sendable {
             }
             collection.gauge("mcp_degraded", [("component", "upstream")], upstreams.contains { $0.failure != nil } ? 1 : 0)
             let statistics = store.statistics
+            collection.gauge("mcp_stored_sessions", statistics.storedSessions)
+            collection.gauge("mcp_degraded", [("component", "store")], store.failure == nil ? 0 : 1)
             collection.gauge("mcp_store_queue_operations", statistics.queueDepth)
             collection.gauge("mcp_store_queue_bytes", statistics.queuedBytes)
             collection.counter("mcp_store_operations_total", statistics.operations)
@@ -50,6 +52,7 @@ struct GatewayMetrics: Sendable {
             collection.counter("mcp_store_rejected_operations_total", statistics.rejectedOperations)
             collection.counter("mcp_store_failed_operations_total", statistics.failedOperations)
             collection.counter("mcp_events_dropped_total", [("reason", "bounds")], statistics.droppedEvents)
+            collection.counter("mcp_events_dropped_total", [("reason", "refused")], statistics.unloggedEvents)
         }
     }
 

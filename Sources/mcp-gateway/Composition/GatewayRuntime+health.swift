@@ -1,3 +1,4 @@
+import EmbeddedStore
 import GatewayConfiguration
 import GatewayCore
 import HTTPTransport
@@ -16,7 +17,7 @@ extension GatewayRuntime {
         let figures = gateway.upstreamFigures
         let down = figures.filter { $0.failure != nil }.map(\.name)
         let components = [
-            "store": HealthReport.Component(status: "ok"),
+            "store": store.failure.map { HealthReport.Component(status: "degraded", detail: $0) } ?? .init(status: "ok"),
             "upstreams": down.isEmpty
                 ? .init(status: "ok") : .init(status: "degraded", detail: "not up: \(down.joined(separator: ", "))"),
         ]
@@ -35,6 +36,7 @@ extension GatewayRuntime {
     var readinessReport: ReadinessReport {
         var reasons: [String] = []
         if gateway.isDraining { reasons.append("the gateway is stopping") }
+        if let failure = store.failure { reasons.append("the store cannot write: \(failure)") }
         for upstream in gateway.upstreamFigures where upstream.required && !upstream.isReady {
             reasons.append("the required server \"\(upstream.name)\" is not up: \(upstream.failure ?? "it is starting")")
         }
