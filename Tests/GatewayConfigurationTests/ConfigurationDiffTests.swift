@@ -1,4 +1,5 @@
 import GatewayCore
+import Logging
 import Testing
 
 @testable import GatewayConfiguration
@@ -54,5 +55,26 @@ import Testing
         let diff = ConfigurationDiff(from: GatewayConfiguration(), to: new)
         #expect(diff.needRestart == ["gateway.port", "gateway.streams.keepAlive"])
         #expect(diff.restartWarning?.contains("gateway.port, gateway.streams.keepAlive") == true)
+    }
+
+    @Test("log levels change without a restart, the format of the log does not")
+    func logLevels() {
+        let old = GatewayConfiguration()
+        #expect(!ConfigurationDiff(from: old, to: old).logLevelsChanged)
+        var level = old
+        level.gateway.log.level = .debug
+        var levels = old
+        levels.gateway.log.levels = ["gateway.http=debug"]
+        for new in [level, levels] {
+            let diff = ConfigurationDiff(from: old, to: new)
+            #expect(diff.logLevelsChanged)
+            #expect(diff.needRestart.isEmpty)
+            #expect(diff.restartWarning == nil)
+            #expect(!diff.isEmpty)
+        }
+        var format = old
+        format.gateway.log.format = .json
+        #expect(ConfigurationDiff(from: old, to: format).needRestart == ["gateway.log.format"])
+        #expect(!ConfigurationDiff(from: old, to: format).logLevelsChanged)
     }
 }

@@ -19,6 +19,8 @@ public struct ConfigurationDiff: Sendable, Equatable {
     public var changed: [Change]
     /// Paths of gateway keys, such as `gateway.port`, whose new value is used only after a restart of the gateway.
     public var needRestart: [String]
+    /// Whether `log.level` or `log.levels` is new, which takes effect at once.
+    public var logLevelsChanged: Bool
 
     /// - Parameters:
     ///   - old: the configuration that is in use.
@@ -33,13 +35,19 @@ public struct ConfigurationDiff: Sendable, Equatable {
             return Change(old: previous, new: server)
         }
         needRestart = ConfigurationKeys.gateway.compactMap { key in
-            guard let binding = key.binding, binding.read(old.gateway) != binding.read(new.gateway) else { return nil }
+            guard !Self.atOnce.contains(key.path), let binding = key.binding, binding.read(old.gateway) != binding.read(new.gateway) else {
+                return nil
+            }
             return "gateway.\(key.path)"
         }
+        logLevelsChanged = old.gateway.log.level != new.gateway.log.level || old.gateway.log.levels != new.gateway.log.levels
     }
 
+    /// Keys of the gateway that need no restart.
+    private static let atOnce: Set<String> = ["log.level", "log.levels"]
+
     /// Whether nothing has to happen.
-    public var isEmpty: Bool { added.isEmpty && removed.isEmpty && changed.isEmpty && needRestart.isEmpty }
+    public var isEmpty: Bool { added.isEmpty && removed.isEmpty && changed.isEmpty && needRestart.isEmpty && !logLevelsChanged }
 
     /// The warning for the log, or `nil` if no gateway key needs a restart.
     public var restartWarning: String? {

@@ -51,8 +51,8 @@ public struct GatewayLogHandler: LogHandler {
         if let own = event.metadata { merged.merge(own) { $1 } }
         if let error = event.error, merged["error"] == nil { merged["error"] = "\(error)" }
         let record = LogRecord(
-            nanoseconds: output.now(), level: event.level, label: label, message: event.message.description,
-            metadata: merged.sorted { $0.key < $1.key }.map { ($0.key, SecretRedactor.redacted($0.value, key: $0.key)) })
+            nanoseconds: output.now(), level: event.level, label: label, message: SecretRedactor.redacted(event.message.description),
+            metadata: SecretRedactor.redacted(merged))
         var line: [UInt8] = []
         line.reserveCapacity(256)
         switch output.encoder {

@@ -74,6 +74,19 @@ public final class LogLevels: Sendable {
         }
     }
 
+    /// Replaces the default level and the levels of all prefixes at once: no logger has a level in between.
+    ///
+    /// - Parameters:
+    ///   - defaultLevel: of labels that no prefix covers.
+    ///   - rules: of prefixes given twice the last counts.
+    public func apply(default defaultLevel: Logger.Level, rules: [(prefix: String, level: Logger.Level)]) {
+        state.withLockedValue { state in
+            state.defaultLevel = defaultLevel
+            state.byPrefix = Dictionary(rules.map { ($0.prefix, $0.level) }, uniquingKeysWith: { $1 })
+            state.refresh()
+        }
+    }
+
     /// The level that holds for `label` now.
     public func level(for label: String) -> Logger.Level {
         state.withLockedValue { $0.level(for: label) }

@@ -1,4 +1,5 @@
 import NIOConcurrencyHelpers
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -19,10 +20,12 @@ final class LogSink: Sendable {
 
     private let descriptor: Int32
     private struct State {
-        var lostLines = 0
         /// The last line was dropped after the system had taken a part of it.
         var isTorn = false
     }
+
+    // Outside the lock, which is held while a write blocks: who counts the lost lines must not wait for that.
+    private let lost = Synchronization.Atomic<Int>(0)
 
     /// The lock keeps a line that the system takes in parts in one piece.
     private let state = NIOLockedValueBox(State())
@@ -32,7 +35,7 @@ final class LogSink: Sendable {
     }
 
     /// How many lines could not be written.
-    var lostLines: Int { state.withLockedValue { $0.lostLines } }
+    var lostLines: Int { lost.load(ordering: .relaxed) }
 
     func write(_ line: [UInt8]) {
         state.withLockedValue { state in
@@ -41,7 +44,7 @@ final class LogSink: Sendable {
             if written == bytes.count {
                 state.isTorn = false
             } else {
-                state.lostLines += 1
+                lost.wrappingAdd(1, ordering: .relaxed)
                 if written > 0 { state.isTorn = true }
             }
         }

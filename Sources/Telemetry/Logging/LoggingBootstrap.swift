@@ -3,6 +3,22 @@ public import Logging
 /// Makes `GatewayLogHandler` the program's log handler.
 public enum LoggingBootstrap {
     private static let standardError: Int32 = 2
+    private static let sink = LogSink(descriptor: standardError)
+
+    /// The levels of all loggers, to be changed while the program runs.
+    public static let levels = LogLevels()
+
+    /// How many lines could not be written since the start.
+    public static var lostLines: Int { sink.lostLines }
+
+    /// Replaces all levels at once, in loggers that exist already too: after an edit of the configuration.
+    ///
+    /// - Parameters:
+    ///   - level: of labels that no rule covers.
+    ///   - rules: levels of labels by their prefix, see `LogLevels`.
+    public static func apply(default level: Logger.Level, rules: [(prefix: String, level: Logger.Level)]) {
+        levels.apply(default: level, rules: rules)
+    }
 
     /// Sends all logs to standard error. Call once, before the first logger is made: swift-log stops the program at a second call.
     ///
@@ -11,23 +27,21 @@ public enum LoggingBootstrap {
     ///
     /// - Parameters:
     ///   - format: `auto` is text on a terminal and JSON elsewhere. Text has colours on a terminal unless `NO_COLOR` is set.
-    ///   - level: the level of all labels that get none of their own in the result.
+    ///   - level: of labels that no rule covers.
+    ///   - rules: levels of labels by their prefix, see `LogLevels`.
     ///   - metadataProvider: adds metadata of the current task to each line.
-    /// - Returns: the levels, to be changed while the program runs.
-    @discardableResult
     public static func bootstrap(
-        format: LogFormat = .auto, level: Logger.Level = .info, metadataProvider: Logger.MetadataProvider? = nil
-    ) -> LogLevels {
+        format: LogFormat = .auto, level: Logger.Level = .info, rules: [(prefix: String, level: Logger.Level)] = [],
+        metadataProvider: Logger.MetadataProvider? = nil
+    ) {
         LogSink.ignoreBrokenPipeSignal()
-        let levels = LogLevels(default: level)
-        let sink = LogSink(descriptor: standardError)
+        levels.apply(default: level, rules: rules)
         let noColour = LogSink.environment("NO_COLOR").map { !$0.isEmpty } ?? false
         let output = GatewayLogHandler.Output(
             encoder: encoder(format: format, isTerminal: sink.isTerminal, noColour: noColour), write: sink.write, now: LogSink.now)
         LoggingSystem.bootstrap(
             { label, provider in GatewayLogHandler(label: label, levels: levels, output: output, metadataProvider: provider) },
             metadataProvider: metadataProvider)
-        return levels
     }
 
     static func encoder(format: LogFormat, isTerminal: Bool, noColour: Bool) -> GatewayLogHandler.Output.Encoder {

@@ -1,12 +1,9 @@
 import Logging
 
-/// Keeps secrets out of the log.
+/// Keeps secrets out of the log: by the key they are under, and by their form wherever they are.
 public enum SecretRedactor {
     /// What is printed instead of a secret.
     public static let replacement = "[redacted]"
-
-    private static let secretWords = ["authorization", "token", "password", "passwd", "secret", "cookie", "apikey", "credential"]
-    private static let sessionKeys: Set<String> = ["session", "sessionid", "mcpsessionid", "xsessionid"]
 
     /// The first 8 characters of a session id and "…": enough to follow a session through the log, too little to take it over.
     public static func shortened(_ sessionID: String) -> String {
@@ -14,9 +11,14 @@ public enum SecretRedactor {
     }
 
     /// Whether a metadata key names a secret: `authorization`, `X-Api-Key`, `redis_password`, …
-    public static func isSecret(key: String) -> Bool {
-        let plain = normalised(key)
-        return secretWords.contains { plain.contains($0) }
+    public static func isSecret(key: String) -> Bool { SecretKey.kind(of: key) != nil }
+
+    /// `text` without session ids, `Bearer` credentials, tickets and values that are named as secrets; see `SecretText`.
+    public static func redacted(_ text: String) -> String { SecretText.redacted(text) }
+
+    /// The metadata to print, by key.
+    static func redacted(_ metadata: Logger.Metadata) -> [(key: String, value: Logger.MetadataValue)] {
+        metadata.map { (SecretText.redacted($0), redacted($1, key: $0)) }.sorted { $0.key < $1.key }
     }
 
     /// The value to print under `key`: secrets replaced, session ids shortened, dictionaries searched.
@@ -24,20 +26,18 @@ public enum SecretRedactor {
         if isSecret(key: key) { return .string(replacement) }
         switch value {
         case .string(let text):
-            return isSession(key: key) ? .string(shortened(text)) : value
+            return .string(SecretKey.isSession(key) ? shortened(text) : SecretText.redacted(text))
         case .stringConvertible(let convertible):
-            return isSession(key: key) ? .string(shortened(convertible.description)) : value
+            if SecretKey.isSession(key) { return .string(shortened(convertible.description)) }
+            // The kinds that stay what they are in JSON.
+            if convertible is Int || convertible is Bool || convertible is Double || convertible is any BinaryInteger { return value }
+            return .string(SecretText.redacted(convertible.description))
         case .dictionary(let dictionary):
-            return .dictionary(Dictionary(uniqueKeysWithValues: dictionary.map { ($0, redacted($1, key: $0)) }))
+            // Keys that were different ids can be the same when they are shortened.
+            let pairs = dictionary.map { (SecretText.redacted($0), redacted($1, key: $0)) }
+            return .dictionary(Dictionary(pairs, uniquingKeysWith: { first, _ in first }))
         case .array(let values):
             return .array(values.map { redacted($0, key: key) })
         }
-    }
-
-    private static func isSession(key: String) -> Bool { sessionKeys.contains(normalised(key)) }
-
-    /// `X-Api-Key`, `x_api_key` and `xApiKey` are one key.
-    private static func normalised(_ key: String) -> String {
-        String(decoding: key.utf8.lazy.filter { $0 != UInt8(ascii: "-") && $0 != UInt8(ascii: "_") }, as: UTF8.self).lowercased()
     }
 }

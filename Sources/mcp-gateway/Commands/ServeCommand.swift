@@ -39,7 +39,8 @@ struct ServeCommand: AsyncParsableCommand {
             overrides.append(.init(flag: "--insecure-allow-remote", key: "insecureAllowRemote", value: "true"))
         }
         let (loader, configuration) = try options.load(overrides: overrides)
-        LoggingBootstrap.bootstrap(format: configuration.gateway.logFormat, level: configuration.gateway.log.level)
+        let log = configuration.gateway.log
+        LoggingBootstrap.bootstrap(format: configuration.gateway.logFormat, level: log.level, rules: log.prefixRules)
         let logger = LogModule.gateway.logger
         // The source document's MCP_TRANSPORT chooses the transport where no command is named.
         if configuration.gateway.transport == .stdio {

@@ -17,7 +17,8 @@ struct StdioCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (_, configuration) = try options.load()
-        LoggingBootstrap.bootstrap(format: configuration.gateway.logFormat, level: configuration.gateway.log.level)
+        let log = configuration.gateway.log
+        LoggingBootstrap.bootstrap(format: configuration.gateway.logFormat, level: log.level, rules: log.prefixRules)
         try await Self.serve(configuration: configuration, logger: LogModule.gateway.logger)
     }
 

@@ -18,6 +18,7 @@ struct GatewayMetrics: Sendable {
         LimitHits.prepare()
         let process = ProcessMetrics()
         registry.onCollect(process.collect)
+        registry.onCollect { $0.counter("mcp_log_lines_lost_total", LoggingBootstrap.lostLines) }
         let build = [
             ("version", GatewayVersion.current), ("instance", settings.instanceID), ("colour", settings.colour ?? ""),
         ]

@@ -81,6 +81,9 @@ final class GatewayRuntime: Sendable {
             case .changed(let new):
                 let diff = ConfigurationDiff(from: current, to: new)
                 guard !diff.isEmpty else { continue }
+                if diff.logLevelsChanged {
+                    LoggingBootstrap.apply(default: new.gateway.log.level, rules: new.gateway.log.prefixRules)
+                }
                 logger.info(
                     "configuration changed",
                     metadata: [

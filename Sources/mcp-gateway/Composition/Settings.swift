@@ -2,6 +2,7 @@ import EnvironmentTools
 import GatewayConfiguration
 import GatewayCore
 import HTTPTransport
+import Logging
 import NIOCore
 import Telemetry
 import Upstreams
@@ -76,6 +77,11 @@ extension GatewaySettings {
         case .json: .json
         }
     }
+}
+
+extension LogSettings {
+    /// `levels`, as the log takes them.
+    var prefixRules: [(prefix: String, level: Logger.Level)] { levelRules.map { ($0.module, $0.level) } }
 }
 
 extension TimeAmount {

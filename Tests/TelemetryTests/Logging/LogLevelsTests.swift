@@ -37,4 +37,26 @@ struct LogLevelsTests {
         #expect(output.lines.count == 1)
         #expect(logger.logLevel == .critical)
     }
+
+    @Test("applying levels replaces all that were set before, in loggers that exist already too")
+    func apply() {
+        let output = LogOutput()
+        let logger = output.logger(.json, label: "gateway.http")
+        output.levels.set(.error, forPrefix: "gateway")
+        output.levels.apply(
+            default: .warning, rules: [("gateway.http", .critical), ("gateway.http", .debug), ("gateway.store", .trace)])
+        #expect(output.levels.level(for: "gateway") == .warning)
+        #expect(output.levels.level(for: "gateway.store.writer") == .trace)
+        #expect(logger.logLevel == .debug)
+        output.levels.apply(default: .notice, rules: [])
+        #expect(logger.logLevel == .notice)
+        #expect(output.levels.defaultLevel == .notice)
+    }
+
+    @Test("the program's levels can be set before the first logger is made")
+    func shared() {
+        LoggingBootstrap.levels.set(.trace, forPrefix: "telemetry.tests")
+        #expect(LoggingBootstrap.levels.level(for: "telemetry.tests.shared") == .trace)
+        LoggingBootstrap.levels.set(nil, forPrefix: "telemetry.tests")
+    }
 }

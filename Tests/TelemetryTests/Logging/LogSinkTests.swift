@@ -77,4 +77,25 @@ struct LogSinkTests {
         #expect(received == 64 * 16 * 1024)
         #expect(sink.lostLines == 0)
     }
+
+    @Test("lost lines can be counted while a write is stuck")
+    func countWhileStuck() async throws {
+        let (read, write) = try makePipe()
+        let sink = LogSink(descriptor: write)
+        let line = [UInt8](repeating: UInt8(ascii: "x"), count: 4 * 1024 * 1024)
+        let (ends, continuation) = AsyncStream.makeStream(of: Void.self)
+        Thread.detachNewThread {
+            sink.write(line)
+            continuation.finish()
+        }
+        let reader = FileHandle(fileDescriptor: read, closeOnDealloc: true)
+        // The write has begun, and cannot end before somebody reads the rest.
+        _ = try reader.read(upToCount: 1)
+        #expect(sink.lostLines == 0)
+        var rest = line.count - 1
+        while rest > 0, let taken = try reader.read(upToCount: min(rest, 64 * 1024)), !taken.isEmpty { rest -= taken.count }
+        for await _ in ends {}
+        #expect(rest == 0)
+        close(write)
+    }
 }

@@ -7,7 +7,7 @@ import Testing
 struct SecretRedactorTests {
     @Test(
         "metadata whose key names a secret is redacted in both formats, nested too",
-        arguments: ["authorization", "X-Api-Key", "redis_password", "accessToken", "Set-Cookie", "clientSecret"])
+        arguments: ["authorization", "X-Api-Key", "redis_password", "accessToken", "Set-Cookie", "clientSecret", "ticket"])
     func redacted(key: String) {
         let output = LogOutput()
         for format in [LogFormat.json, .text] {
@@ -20,7 +20,9 @@ struct SecretRedactorTests {
 
     @Test("other keys are left alone")
     func untouched() {
-        for key in ["upstream", "method", "client", "key", "path"] { #expect(!SecretRedactor.isSecret(key: key)) }
+        for key in ["upstream", "method", "client", "key", "path", "progressToken", "", "request", "session"] {
+            #expect(!SecretRedactor.isSecret(key: key))
+        }
     }
 
     @Test("session ids are shortened, by hand and by key, once")
