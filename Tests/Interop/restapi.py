@@ -130,6 +130,9 @@ class Feed:
         """The next event with one of these names; any, but for keepalives, without names."""
         with anyio.fail_after(timeout):
             async for event in self._events:
+                if not event.data:
+                    # A block with `retry` or an id alone is no event.
+                    continue
                 self.seen.append(event)
                 if event.name in names or (not names and event.name != "keepalive"):
                     return event
