@@ -48,8 +48,8 @@ class CommandLine:
         return [str(BINARY), "tools", "call", name, "--arguments", arguments, "--url", url, *more]
 
     @staticmethod
-    def health(url: str) -> list[str]:
-        return [str(BINARY), "health", "--url", url]
+    def health(url: str, *more: str) -> list[str]:
+        return [str(BINARY), "health", "--url", url, *more]
 
     @staticmethod
     def doctor(config: Path, data: Path) -> list[str]:

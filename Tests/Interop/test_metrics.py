@@ -321,6 +321,7 @@ def hostile(gateway: Gateway, session: str, marker: str) -> None:
     for line in (f"{marker.upper()} /mcp HTTP/1.1", f"GET /{marker} HTTP/1.1", f"POST /mcp?{marker} HTTP/1.1"):
         with Wire(gateway.port) as wire:
             wire.send(line.encode() + b"\r\n" + request(method="X", headers={"Connection": "close"}).split(b"\r\n", 1)[1])
+            wire.finish_sending()
             wire.drain()
 
 
@@ -330,6 +331,8 @@ async def test_nothing_that_a_client_chooses_becomes_a_label(start_gateway: Star
         await mcp.initialize()
         assert mcp.session_id is not None
         hostile(gateway, mcp.session_id, "first-hostile-name")
+        # A scrape counts itself in the next one.
+        Metrics(gateway)
         before = Metrics(gateway).series()
         for _ in range(20):
             hostile(gateway, mcp.session_id, f"hostile-{uuid.uuid4().hex}")

@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 from gateway import Gateway, everything, raw
+from metrics import Metrics
 from rawhttp import RawSession
 from restapi import UUID4, RestClient, moment, refused
 
@@ -282,8 +283,9 @@ async def test_calls_of_one_session_have_a_limit(start_gateway) -> None:
         group.start_soon(hold)
         group.start_soon(hold)
         with anyio.fail_after(10):
-            while (response := await rest.call_response("raw__count")).status_code == 200:
+            while Metrics(gateway).value("mcp_upstream_in_flight", upstream="raw") != 2:
                 await anyio.sleep(0.02)
+        response = await rest.call_response("raw__count")
         refused(response, 429, "too_many_requests")
         assert int(response.headers["retry-after"]) > 0
     assert statuses == [200, 200]

@@ -4,6 +4,7 @@ Environment:
     RAW_RECORD=FILE     appends every line it receives, and "EOF" and "SIGTERM"
     RAW_STUBBORN=1      ignores SIGTERM and the end of its input
     RAW_HANDSHAKE=never|garbage|exit   does not answer initialize, writes noise first, or exits with 4
+    RAW_WAIT_FILE=FILE  answers initialize when that file exists
     RAW_REVISION=R      answers initialize with that revision
     RAW_TOOL=NAME       has one more tool of that name
 """
@@ -24,7 +25,7 @@ STUBBORN = os.environ.get("RAW_STUBBORN") == "1"
 
 TOOLS = [
     "echo", "pid", "count", "progress", "garbage", "silent", "late", "die", "fork", "twice", "halves", "noisy", "ask", "notify",
-    "touch", "separators", "stderr", "wait",
+    "touch", "separators", "stderr", "wait", "deaf", "long",
 ]  # fmt: skip
 if os.environ.get("RAW_TOOL"):
     TOOLS.append(os.environ["RAW_TOOL"])
@@ -34,6 +35,8 @@ record_lock = threading.Lock()
 answers: dict[str, tuple[threading.Event, list[Any]]] = {}
 cancelled: dict[str, threading.Event] = {}
 subscriptions: set[str] = set()
+hearing = threading.Event()
+hearing.set()
 counter = 0
 touched = 0
 level = "debug"
@@ -159,6 +162,14 @@ def call(message: dict[str, Any], line: str) -> None:
         if "raw://counter" in subscriptions:
             send({"method": "notifications/resources/updated", "params": {"uri": "raw://counter"}})
         say(identifier, str(touched))
+    elif name == "deaf":
+        # Reads nothing for a while: what is sent to it waits.
+        hearing.clear()
+        say(identifier, "deaf")
+        time.sleep(arguments.get("seconds", 1))
+        hearing.set()
+    elif name == "long":
+        say(identifier, "x" * arguments.get("size", 1000))
     elif name == "wait":
         time.sleep(arguments.get("seconds", 0))
         say(identifier, "waited")
@@ -175,6 +186,9 @@ def initialize(message: dict[str, Any]) -> None:
     if handshake == "exit":
         print("cannot start: no licence", file=sys.stderr, flush=True)
         os._exit(4)
+    wait_file = os.environ.get("RAW_WAIT_FILE")
+    while wait_file and not os.path.exists(wait_file):
+        time.sleep(0.02)
     if handshake == "garbage":
         write(b"Welcome to the raw server v1\nLoading...\n")
     answer(
@@ -234,6 +248,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, on_term)
     record(f"START {os.getpid()}")
     for raw in sys.stdin.buffer:
+        hearing.wait()
         line = raw.decode()
         record(line)
         try:
