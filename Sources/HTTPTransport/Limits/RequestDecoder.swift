@@ -8,10 +8,13 @@ final class RequestDecoder: ByteToMessageDecoder {
 
     private let base: HTTPRequestDecoder
     private let maxHeaderBytes: Int
+    /// Bytes of a whole request as it is on the wire: a client could send chunk headers without end.
+    private let maxWireBytes: Int
     /// Bytes since the last complete request that the parser has taken.
     private var takenBytes = 0
 
-    init(maxHeaderBytes: Int) {
+    init(maxHeaderBytes: Int, maxBodyBytes: Int) {
+        maxWireBytes = maxHeaderBytes + 2 * maxBodyBytes + 64 << 10
         self.maxHeaderBytes = maxHeaderBytes
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderListSize = maxHeaderBytes
@@ -39,6 +42,7 @@ final class RequestDecoder: ByteToMessageDecoder {
         do {
             let state = try body(&buffer)
             takenBytes += before - buffer.readableBytes
+            guard takenBytes <= maxWireBytes else { throw HTTPParserError.invalidChunkSize }
             return state
         } catch let error as HTTPParserError where error == .unknown {
             throw takenBytes + before > maxHeaderBytes ? HTTPParserError.headerOverflow : error

@@ -12,7 +12,7 @@ extension MCPConnection {
         requestNumber += 1
         var received = received
         let head = RequestHead(received)
-        isKeepAlive = head.isKeepAlive && !server.gateway.isDraining
+        isKeepAlive = head.isKeepAlive && !head.offersUpgrade && !server.gateway.isDraining
         version = received.version
         let target = RequestTarget(received.uri)
         let route = target.map { HTTPRoute(path: $0.path, isAPIEnabled: server.settings.isAPIEnabled, hasMetrics: server.hasMetrics) }
@@ -23,19 +23,17 @@ extension MCPConnection {
             deadline.stop()
         }
         do throws(MCPRefusal) {
-            guard let target, let route else { throw .badTarget }
+            guard let target, let route, !head.hasOddCoding else { return refuse(.badTarget, closing: true) }
             guard let revision = try admit(head, route: route, target: target) else { return }
             if route.isHot {
                 if route == .events { eventsQuery = target.query.isEmpty ? nil : target }
                 state = .reading(head, revision.value)
-                if head.expectsContinue {
-                    context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
-                }
-                return
+                return sendContinue(head, context: context)
             }
             // The router knows the origin form only.
             if target.authority != nil { received.uri = target.originForm }
             try pass(received, context: context)
+            sendContinue(head, context: context)
         } catch {
             // A small body is read to its end, so that the connection stays usable; a big one is not worth it.
             if (head.contentLength ?? 0) > Self.droppedBodyLimit || head.expectsContinue
@@ -62,7 +60,7 @@ extension MCPConnection {
         request.isCounted = true
         try server.rules.checkSource(head, authority: target.authority, isProbe: route.isProbe)
         request.origin = head.origin
-        if head.method == .OPTIONS {
+        if head.method == .OPTIONS, route != .unknown {
             state = .preflight(methods: methods(of: route))
             return nil
         }
@@ -93,10 +91,15 @@ extension MCPConnection {
         return NamedRevision(value: revision)
     }
 
+    /// RFC 9110, section 10.1.1.
+    private func sendContinue(_ head: RequestHead, context: ChannelHandlerContext) {
+        guard head.expectsContinue, version != .http1_0 else { return }
+        context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+    }
+
     private func methods(of route: HTTPRoute) -> String {
         switch route {
         case .mcp: server.settings.enableSSE ? "GET, POST, DELETE, OPTIONS" : "POST, DELETE, OPTIONS"
-        case .unknown: "OPTIONS"
         default: (route.methods ?? "GET") + ", OPTIONS"
         }
     }

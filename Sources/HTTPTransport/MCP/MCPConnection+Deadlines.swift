@@ -7,10 +7,11 @@ import NIOHTTP1
 /// Clients that are late: slow senders, silent connections, readers that take nothing.
 extension MCPConnection {
     func channelReadComplete(context: ChannelHandlerContext) {
-        // Something came, and it was no complete header: the time for the header begins.
-        if case .idle = state, deadline.reason == .idle {
+        // Something came, and it was no part of a request that could be read: the time for the header begins.
+        if !hasReadMessage, case .idle = state, deadline.reason == .idle {
             deadline.start(.header, now: .now(), settings: server.settings)
         }
+        hasReadMessage = false
         context.fireChannelReadComplete()
     }
 
@@ -40,7 +41,7 @@ extension MCPConnection {
             refuseHeader(context)
         case .body:
             LimitHits.count(.bodyTimeout)
-            guard !request.hasAnswer else { return context.close(promise: nil) }
+            guard request.status == 0 else { return context.close(promise: nil) }
             refuse(.tooSlow("body", limit: "limits.bodyTimeout"), closing: true)
         }
     }

@@ -111,9 +111,16 @@ extension MCPConnection {
         switch unwrapOutboundIn(data) {
         case .head(var head):
             answerBegins(head.status, headers: &head.headers)
+            if !isKeepAlive { head.headers.replaceOrAdd(name: "connection", value: "close") }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body: context.write(data, promise: promise)
         case .end:
+            var promise = promise
+            if !isKeepAlive {
+                let (written, channel) = (promise ?? context.eventLoop.makePromise(), context.channel)
+                written.futureResult.whenComplete { _ in channel.close(promise: nil) }
+                promise = written
+            }
             context.write(data, promise: promise)
             answerEnded()
         }

@@ -13,12 +13,28 @@ extension MCPConnection {
             body = ByteBuffer()
             payload = try Message.parsePayload(message, maxDepth: server.settings.maxNestingDepth)
             if case .single(let message) = payload, message.kind == .request, message.methodName == .initialize {
-                return initialize(message)
+                return begin(message, head: head)
             }
             withSession(head) { connection, session in connection.dispatch(payload, session: session, revision: revision) }
         } catch {
             if case .malformed(let cause) = error, cause.reason == .tooDeep { LimitHits.count(.maxNestingDepth) }
             refuse(MCPRefusal(status: .badRequest, error: error.rpcError), closing: false, id: error.id)
+        }
+    }
+
+    /// `initialize` that names a session: of one that lives it is a mistake, of one that is gone the client's right.
+    private func begin(_ message: Message, head: RequestHead) {
+        guard let id = head.sessionID.flatMap({ SessionID($0) }) else { return initialize(message) }
+        let number = requestNumber
+        let handle = handle
+        server.gateway.session(id) { result in
+            handle.onLoop { connection in
+                guard connection.requestNumber == number else { return }
+                guard case .success(_?) = result else { return connection.initialize(message) }
+                let error = RPCError(
+                    code: .invalidRequest, message: "the session is initialized already; send initialize without Mcp-Session-Id for a new one")
+                connection.refuse(MCPRefusal(status: .badRequest, error: error), closing: false, id: message.idBytes)
+            }
         }
     }
 

@@ -56,7 +56,8 @@ extension MCPConnection {
         } else {
             let channel = context.channel
             if isLingering {
-                context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+                // Only the sending side, so that the client knows that nothing more comes.
+                context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(mode: .output, promise: nil) }
                 return lingeringClose(context)
             }
             context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }

@@ -38,6 +38,8 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, Regist
     var request = CurrentRequest()
     var deadline = ConnectionDeadline()
     var writeProgress = WriteProgress()
+    /// A part of a request came since bytes were last read.
+    var hasReadMessage = false
     /// The reader takes nothing.
     var isStalled = false
     /// The target of a request for the feed, where it has a query.
@@ -133,6 +135,7 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, Regist
     // MARK: Requests in
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        hasReadMessage = true
         switch unwrapInboundIn(data) {
         case .head(let head):
             droppedBytes = 0

@@ -27,8 +27,9 @@ struct MCPRequestRules: Sendable {
     ///   - isProbe: the name that was used for this machine does not matter.
     func checkSource(_ head: RequestHead, authority: Substring?, isProbe: Bool) throws(MCPRefusal) {
         guard !head.isAmbiguous else {
-            throw refuse(.badRequest, "Host, Origin, Content-Type and the session id may be given once")
+            throw refuse(.badRequest, "a header field that decides something is given twice")
         }
+        guard head.host != nil || head.version == .http1_0 else { throw refuse(.badRequest, "Host is missing (RFC 9112, section 3.2)") }
         try checkOrigin(head.origin)
         guard !isProbe else { return }
         try checkHost(head.host)

@@ -51,6 +51,17 @@ struct APIRoutes: Sendable {
             throw APIError(status: .badRequest, code: "invalid_json", message: "the body is not valid JSON: \(error)")
         }
         guard json.isObject(json.root) else { throw invalid("the body must be a JSON object") }
+        var keys = Set<String>()
+        var repeated: String?
+        json.forEachMember(of: json.root) { key, _ in
+            let name = String(decoding: key, as: UTF8.self)
+            guard keys.insert(name).inserted else {
+                repeated = name
+                return false
+            }
+            return true
+        }
+        if let repeated { throw invalid("the body has \"\(repeated.prefix(64))\" twice") }
         return json
     }
 

@@ -20,13 +20,20 @@ struct RequestHead {
     var tracestate: String?
     var expectsContinue = false
     var isChunked = false
+    /// A transfer coding other than `chunked`: where the body ends is anybody's guess.
+    var hasOddCoding = false
+    /// The client offers to speak another protocol, after which NIO's parser reads no more.
+    var offersUpgrade = false
+    let version: HTTPVersion
     /// A field that may stand once stands twice: which one counts would be anybody's guess.
     var isAmbiguous = false
 
     init(_ head: HTTPRequestHead) {
         method = head.method
         isKeepAlive = head.isKeepAlive
-        for (name, value) in head.headers {
+        version = head.version
+        for (name, raw) in head.headers {
+            let value = raw.withoutTrailingSpace
             // The length decides most fields without comparing characters.
             switch name.utf8.count {
             case 4 where name.isField("host"):
@@ -41,6 +48,7 @@ struct RequestHead {
                 } else if name.isField("expect") {
                     expectsContinue = value.lowercased() == "100-continue"
                 }
+            case 7 where name.isField("upgrade"): offersUpgrade = true
             case 10 where name.isField("tracestate"): tracestate = tracestate.map { $0 + "," + value } ?? value
             case 11 where name.isField("traceparent"): traceparent = value
             case 12:
@@ -53,7 +61,9 @@ struct RequestHead {
                 } else if name.isField("x-request-id") {
                     requestID = value
                 }
-            case 13 where name.isField("last-event-id"): lastEventID = value
+            case 13 where name.isField("last-event-id"):
+                isAmbiguous = isAmbiguous || lastEventID != nil
+                lastEventID = value
             case 14:
                 if name.isField("mcp-session-id") {
                     isAmbiguous = isAmbiguous || sessionID != nil
@@ -62,8 +72,12 @@ struct RequestHead {
                     contentLength = Int(value)
                 }
             case 16 where name.isField("content-encoding"): contentEncoding = value
-            case 17 where name.isField("transfer-encoding"): isChunked = true
-            case 20 where name.isField("mcp-protocol-version"): protocolVersion = value
+            case 17 where name.isField("transfer-encoding"):
+                hasOddCoding = hasOddCoding || isChunked || value.lowercased() != "chunked"
+                isChunked = true
+            case 20 where name.isField("mcp-protocol-version"):
+                isAmbiguous = isAmbiguous || protocolVersion != nil
+                protocolVersion = value
             default: break
             }
         }
@@ -74,6 +88,18 @@ struct RequestHead {
 }
 
 extension String {
+    /// White space after a value is no part of it (RFC 9110, section 5.5).
+    fileprivate var withoutTrailingSpace: String {
+        guard let last = utf8.last, last == 0x20 || last == 0x09 else { return self }
+        var end = utf8.endIndex
+        while end > utf8.startIndex {
+            let before = utf8.index(before: end)
+            guard utf8[before] == 0x20 || utf8[before] == 0x09 else { break }
+            end = before
+        }
+        return String(self[..<end])
+    }
+
     /// Compares a field name without regard to case. `lowercase` must be lower case.
     fileprivate func isField(_ lowercase: StaticString) -> Bool {
         var index = 0

@@ -33,12 +33,13 @@ struct RequestTarget {
     /// The target as a router wants it.
     var originForm: String { query.isEmpty ? String(path) : "\(path)?\(query)" }
 
-    /// The first value of a query parameter, percent-decoded; nil without one or when it is not valid UTF-8.
+    /// The first value of a query parameter, percent-decoded if that makes valid UTF-8; nil without one.
     func parameter(_ name: String) -> String? {
         for pair in query.split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.first.map(String.init)?.removingPercentEncoding == name else { continue }
-            return parts.count == 2 ? parts[1].replacing("+", with: " ").removingPercentEncoding : ""
+            guard parts.count == 2 else { return "" }
+            return parts[1].replacing("+", with: " ").removingPercentEncoding ?? String(parts[1])
         }
         return nil
     }

@@ -36,7 +36,7 @@ struct GatewayChildChannel: ServerChildChannel, HTTPChannelHandler {
                 server.closed(channel)
                 promise.succeed(nil)
             }
-            let decoder = RequestDecoder(maxHeaderBytes: settings.maxHeaderBytes)
+            let decoder = RequestDecoder(maxHeaderBytes: settings.maxHeaderBytes, maxBodyBytes: settings.maxBodyBytes)
             try pipeline.addHandlers([
                 HTTPResponseEncoder(), ByteToMessageHandler(decoder), HTTPServerPipelineHandler(),
             ])

@@ -84,13 +84,23 @@ enum EnvelopeParser {
         }
     }
 
+    /// A string or an integer (basic, "Requests").
+    private static func isID(_ value: UnsafeRawBufferPointer) -> Bool {
+        switch value.first ?? 0 {
+        case UInt8(ascii: "\""): true
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+            !value.contains { $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") }
+        default: false
+        }
+    }
+
     private static func message(
         _ members: Members, routing: RoutingParams, root: JSONSpan, scanner: JSONScanner, bytes: ByteBuffer
     ) throws(MessageError) -> Message {
         let pointer = scanner.bytes
         func first(_ span: JSONSpan) -> UInt8 { pointer[Int(span.start)] }
         func refuse(_ reason: String) -> MessageError {
-            let isUsable = members.id.isPresent && first(members.id) != UInt8(ascii: "{") && first(members.id) != UInt8(ascii: "[")
+            let isUsable = members.id.isPresent && isID(UnsafeRawBufferPointer(rebasing: pointer[members.id.range]))
             let id = isUsable ? bytes.getSlice(at: bytes.readerIndex + Int(members.id.start), length: members.id.count) : nil
             return .notAMessage(reason: reason, id: id)
         }
@@ -101,14 +111,11 @@ enum EnvelopeParser {
         var isNullID = false
         if members.id.isPresent {
             switch first(members.id) {
-            case UInt8(ascii: "\""): break
-            case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-                let digits = pointer[members.id.range]
-                guard !digits.contains(where: { $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") }) else {
+            case UInt8(ascii: "n"): isNullID = true
+            default:
+                guard isID(UnsafeRawBufferPointer(rebasing: pointer[members.id.range])) else {
                     throw refuse("\"id\" must be a string or an integer")
                 }
-            case UInt8(ascii: "n"): isNullID = true
-            default: throw refuse("\"id\" must be a string or an integer")
             }
         }
         let kind: Message.Kind
