@@ -140,7 +140,7 @@ def test_the_process_is_described_as_the_kernel_does(used: Gateway) -> None:
     assert 5 < metrics.value("process_open_fds") < metrics.value("process_max_fds")
     assert 0 < metrics.value("process_cpu_seconds_total") < 60
     assert time.time() - 120 < metrics.value("process_start_time_seconds") < time.time() + 1
-    assert metrics.value("mcp_build_info", instance="one", colour="blue") == 1
+    assert metrics.value("mcp_build_info", instance_id="one", colour="blue") == 1
 
 
 def test_metrics_are_for_this_machine(used: Gateway) -> None:
@@ -212,7 +212,7 @@ async def test_prometheus_counts_what_was_asked(prometheus: tuple[Gateway, Prome
                 'mcp_upstream_up{upstream="down"}': 0,
                 'mcp_degraded{component="upstream"}': 1,
                 'mcp_degraded{component="store"}': 0,
-                'mcp_build_info{instance="one",colour="blue"}': 1,
+                'mcp_build_info{instance_id="one",colour="blue"}': 1,
                 "mcp_log_lines_lost_total": 0,
                 "mcp_store_failed_operations_total": 0,
             }.items():  # fmt: skip

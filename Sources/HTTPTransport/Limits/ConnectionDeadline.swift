@@ -41,21 +41,41 @@ struct ConnectionDeadline {
 }
 
 /// Tells a reader that takes nothing from one that is slow (`limits.writeTimeout`). Pure.
+///
+/// What waits in the process becomes less in leaps, whenever the kernel has room for much; a slow reader's leaps may be further apart than the
+/// timeout. So half of the timeout without one is a suspicion, and what waits in the kernel decides.
 struct WriteProgress {
     private var pending = 0
     private var since = NIODeadline.distantFuture
+    /// Bytes in the kernel at the last suspicion.
+    private var inKernel: Int?
 
-    /// Whether what waits has not become less for longer than `timeout`.
+    /// Whether what waits has not become less for longer than half of `timeout`.
     ///
-    /// - Parameter pending: bytes that wait for the reader now.
-    mutating func isStalled(pending: Int, now: NIODeadline, timeout: TimeAmount) -> Bool {
+    /// - Parameter pending: bytes that wait in the process now.
+    mutating func isSuspicious(pending: Int, now: NIODeadline, timeout: TimeAmount) -> Bool {
         guard pending > 0 else {
             self = WriteProgress()
             return false
         }
         // More is what the gateway adds; less is what the reader took.
-        if since == .distantFuture || pending < self.pending { since = now }
+        if since == .distantFuture || pending < self.pending {
+            since = now
+            inKernel = nil
+        }
         self.pending = pending
-        return now - since >= timeout
+        return (now - since).nanoseconds >= timeout.nanoseconds / 2
+    }
+
+    /// Whether the suspicion is confirmed; if not, the time begins anew.
+    ///
+    /// - Parameter inKernel: bytes that wait in the kernel now; nil when it does not tell.
+    mutating func isStalled(inKernel: Int?, now: NIODeadline) -> Bool {
+        defer {
+            self.inKernel = inKernel ?? 0
+            since = now
+        }
+        guard let before = self.inKernel else { return false }
+        return inKernel ?? before >= before
     }
 }

@@ -19,17 +19,18 @@ extension MCPConnection {
     func isLate(now: NIODeadline) -> Bool {
         guard let context else { return false }
         let pending = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-        isStalled = writeProgress.isStalled(pending: pending, now: now, timeout: server.settings.writeTimeout)
+        isStalled = writeProgress.isSuspicious(pending: pending, now: now, timeout: server.settings.writeTimeout)
         return isStalled || deadline.isExpired(now: now)
     }
 
     func cutOff(now: NIODeadline) {
         guard let context else { return }
         if isStalled {
-            LimitHits.count(.writeTimeout)
-            server.logger.info("client takes nothing; disconnected", metadata: ["request": "\(request.id)"])
-            context.close(promise: nil)
-            return
+            let handle = handle
+            SendQueue.bytes(of: context.channel).whenComplete { result in
+                let inKernel = try? result.get()
+                handle.onLoop { $0.cutOffReader(inKernel: inKernel ?? nil, now: now) }
+            }
         }
         switch deadline.expired(now: now) {
         case nil: break
@@ -44,6 +45,13 @@ extension MCPConnection {
             guard request.status == 0 else { return context.close(promise: nil) }
             refuse(.tooSlow("body", limit: "limits.bodyTimeout"), closing: true)
         }
+    }
+
+    private func cutOffReader(inKernel: Int?, now: NIODeadline) {
+        guard let context, writeProgress.isStalled(inKernel: inKernel, now: now) else { return }
+        LimitHits.count(.writeTimeout)
+        server.logger.info("client takes nothing; disconnected", metadata: ["request": "\(request.id)"])
+        context.close(promise: nil)
     }
 
     /// There is no request that the codec could answer, so the answer goes around it.

@@ -6,6 +6,7 @@ import NIOHTTP1
 /// `GET /sse/events`: a connection to the feed of a session.
 extension MCPConnection {
     func openFeed(_ head: RequestHead) {
+        guard !server.gateway.isDraining else { return refuse(.stopping, closing: false) }
         let query = eventsQuery
         eventsQuery = nil
         if let ticket = query?.parameter("ticket") {

@@ -67,7 +67,13 @@ extension MCPConnection {
     func answerEnded() {
         request.isAnswered = true
         record()
-        if request.hasEnded { deadline.start(.idle, now: .now(), settings: server.settings) }
+        if request.hasEnded { becomeIdle() }
+    }
+
+    /// The request is over on both sides.
+    func becomeIdle() {
+        if case .passing = state { state = .idle }
+        deadline.start(.idle, now: .now(), settings: server.settings)
     }
 
     /// The connection is gone.
@@ -121,6 +127,7 @@ extension MCPConnection {
                 written.futureResult.whenComplete { _ in channel.close(promise: nil) }
                 promise = written
             }
+            if isKeepAlive, !context.channel.isWritable { return holdEnd(data, promise: promise) }
             context.write(data, promise: promise)
             answerEnded()
         }

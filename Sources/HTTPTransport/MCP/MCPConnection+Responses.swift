@@ -50,10 +50,15 @@ extension MCPConnection {
     }
 
     func finishResponse(_ context: ChannelHandlerContext) {
-        defer { answerEnded() }
         if isKeepAlive {
+            guard context.channel.isWritable else {
+                context.flush()
+                return holdEnd(wrapOutboundOut(.end(nil)), promise: nil)
+            }
             context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+            answerEnded()
         } else {
+            defer { answerEnded() }
             let channel = context.channel
             if isLingering {
                 // Only the sending side, so that the client knows that nothing more comes.
@@ -62,6 +67,21 @@ extension MCPConnection {
             }
             context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
         }
+    }
+
+    /// Keeps back the end of an answer while much of it waits for the client: the next request is let in after the end, so a client that
+    /// sends and never reads cannot pile up answers.
+    func holdEnd(_ data: NIOAny, promise: EventLoopPromise<Void>?) {
+        heldEnd = HeldEnd(data: data, promise: promise)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable, let held = heldEnd {
+            heldEnd = nil
+            context.writeAndFlush(held.data, promise: held.promise)
+            answerEnded()
+        }
+        context.fireChannelWritabilityChanged()
     }
 
     /// A POST's answer became a stream.

@@ -6,6 +6,7 @@ import NIOHTTP1
 /// GET opens or resumes a stream, DELETE ends the session.
 extension MCPConnection {
     func listen(_ head: RequestHead) {
+        guard !server.gateway.isDraining else { return refuse(.stopping, closing: false) }
         withSession(head) { connection, session in
             guard let text = head.lastEventID else { return connection.openListeningStream(of: session) }
             guard let id = EventID(text) else {

@@ -30,6 +30,11 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, Regist
         case closing
     }
 
+    struct HeldEnd {
+        let data: NIOAny
+        let promise: EventLoopPromise<Void>?
+    }
+
     let server: MCPServerContext
     let decoder: RequestDecoder
     let installFallback: (any Channel) throws -> Void
@@ -45,6 +50,8 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, Regist
     /// The target of a request for the feed, where it has a query.
     var eventsQuery: RequestTarget?
     var body = ByteBuffer()
+    /// The end of an answer, until the client has taken most of it.
+    var heldEnd: HeldEnd?
     var isKeepAlive = true
     /// The connection is closed only when the client has stopped sending.
     var isLingering = false
@@ -98,6 +105,8 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, Regist
         responder?.disconnected()
         responder = nil
         if case .streaming(let writer) = state { writer.stop() }
+        heldEnd?.promise?.fail(ChannelError.ioOnClosedChannel)
+        heldEnd = nil
         state = .closing
         requestNumber += 1
         abandonedByClient()
@@ -190,6 +199,6 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, Regist
         case .idle, .answering, .streaming: break
         }
         // Answered before its end, as the router may do.
-        if request.hasEnded { deadline.start(.idle, now: .now(), settings: server.settings) }
+        if request.hasEnded { becomeIdle() }
     }
 }

@@ -26,6 +26,10 @@ struct MCPRefusal: Error {
         error: RPCError(code: .invalidRequest, message: "Content-Encoding is not supported; send the body as it is"),
         headers: [("accept-encoding", "identity")])
 
+    static let stopping = MCPRefusal(
+        status: .serviceUnavailable, code: "unavailable",
+        error: RPCError(code: .internalError, message: "the gateway is shutting down; connect again"), headers: [("retry-after", "1")])
+
     static func methodNotAllowed(_ methods: String) -> MCPRefusal {
         MCPRefusal(
             status: .methodNotAllowed, code: "method_not_allowed",

@@ -15,8 +15,8 @@ public struct HTTPFigures: Sendable, Hashable {
     public let streams: Int
 }
 
-/// The gateway's HTTP server. On graceful shutdown it takes no more connections, lets open exchanges finish within the drain time and
-/// tells listening clients to reconnect.
+/// The gateway's HTTP server. On graceful shutdown it tells listening clients to reconnect, makes no more sessions and streams, and serves on
+/// until the open exchanges have finished, at most for the drain time.
 public final class MCPHTTPServer: Service {
     /// How long clients have to take the last answers.
     private static let farewell = TimeAmount.seconds(1)
@@ -69,16 +69,27 @@ public final class MCPHTTPServer: Service {
         let timers = NIOLockedValueBox<[Scheduled<Void>]>([])
         let loop = eventLoopGroup.next()
         let logger = logger
+        // Not told of the shutdown before the drain is over: until then probes are answered and requests of sessions served.
+        let listener = ServiceGroup(configuration: .init(services: [.init(service: application)], logger: quiet))
+        let serving = Task.detached { try await listener.run() }
         try await withGracefulShutdownHandler {
-            try await application.run()
+            try await withTaskCancellationHandler {
+                try await serving.value
+            } onCancel: {
+                serving.cancel()
+            }
         } onGracefulShutdown: {
             logger.info(
-                "draining: no new connections, open requests may finish",
+                "draining: no new sessions or streams, open requests may finish",
                 metadata: [
                     "openRequests": "\(context.gateway.openExchangeCount)", "connections": "\(context.connectionCount)",
                     "seconds": "\(Double(limit.nanoseconds) / 1e9)",
                 ])
             context.askListenersToReconnect()
+            Task {
+                await context.gateway.drain(within: limit)
+                await listener.triggerGracefulShutdown()
+            }
             // First what is open gets its answer, then whoever does not take it is cut off.
             let abandon = loop.scheduleTask(in: limit) {
                 let open = context.gateway.openExchangeCount

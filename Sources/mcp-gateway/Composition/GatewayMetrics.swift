@@ -20,7 +20,7 @@ struct GatewayMetrics: Sendable {
         registry.onCollect(process.collect)
         registry.onCollect { $0.counter("mcp_log_lines_lost_total", LoggingBootstrap.lostLines) }
         let build = [
-            ("version", GatewayVersion.current), ("instance", settings.instanceID), ("colour", settings.colour ?? ""),
+            ("version", GatewayVersion.current), ("instance_id", settings.instanceID), ("colour", settings.colour ?? ""),
         ]
         registry.onCollect { $0.gauge("mcp_build_info", build, 1) }
     }

@@ -43,32 +43,36 @@ struct ConnectionDeadlineTests {
         #expect(deadline.reason == nil)
     }
 
-    @Test("a reader that takes something is slow, one that takes nothing is stalled")
-    func progress() {
+    @Test("a reader that takes something is slow, one that takes nothing is suspicious after half of the time")
+    func suspicion() {
         var progress = WriteProgress()
         let timeout = TimeAmount.seconds(10)
-        let found49 = progress.isStalled(pending: 1000, now: start, timeout: timeout)
-        #expect(!found49)
-        let found51 = progress.isStalled(pending: 1000, now: start + .seconds(9), timeout: timeout)
-        #expect(!found51)
+        func isSuspicious(_ pending: Int, after seconds: Int64) -> Bool {
+            progress.isSuspicious(pending: pending, now: start + .seconds(seconds), timeout: timeout)
+        }
+        #expect(!isSuspicious(1000, after: 0))
+        #expect(!isSuspicious(1000, after: 4))
         // One byte starts the time anew.
-        let found54 = progress.isStalled(pending: 999, now: start + .seconds(9), timeout: timeout)
-        #expect(!found54)
+        #expect(!isSuspicious(999, after: 4))
         // More to send is no progress of the reader's.
-        let found57 = progress.isStalled(pending: 5000, now: start + .seconds(18), timeout: timeout)
-        #expect(!found57)
-        let found59 = progress.isStalled(pending: 5000, now: start + .seconds(19), timeout: timeout)
-        #expect(found59)
+        #expect(!isSuspicious(5000, after: 8))
+        #expect(isSuspicious(5000, after: 9))
+        // Nothing to send is nothing to wait for.
+        #expect(!isSuspicious(0, after: 50))
+        #expect(!isSuspicious(10, after: 60))
     }
 
-    @Test("nothing to send is nothing to wait for")
-    func empty() {
+    @Test("what waits in the kernel decides: a reader is cut that has taken nothing from there either")
+    func confirmation() {
         var progress = WriteProgress()
-        let found66 = progress.isStalled(pending: 10, now: start, timeout: .seconds(1))
-        #expect(!found66)
-        let found68 = progress.isStalled(pending: 0, now: start + .seconds(5), timeout: .seconds(1))
-        #expect(!found68)
-        let found70 = progress.isStalled(pending: 10, now: start + .seconds(50), timeout: .seconds(1))
-        #expect(!found70)
+        func isStalled(_ bytes: Int?) -> Bool { progress.isStalled(inKernel: bytes, now: start) }
+        #expect(!isStalled(4096))
+        #expect(!isStalled(4095))
+        #expect(isStalled(4095))
+        var silent = WriteProgress()
+        func isStalledWithoutNumbers() -> Bool { silent.isStalled(inKernel: nil, now: start) }
+        // Without a kernel that tells, the whole time without progress decides.
+        #expect(!isStalledWithoutNumbers())
+        #expect(isStalledWithoutNumbers())
     }
 }

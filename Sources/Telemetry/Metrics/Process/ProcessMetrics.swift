@@ -17,7 +17,7 @@ public struct ProcessMetrics: Sendable {
         .init("process_start_time_seconds", .gauge, "Start of the process, in seconds since 1970-01-01T00:00:00Z."),
         .init("process_open_fds", .gauge, "Open file descriptors."),
         .init("process_max_fds", .gauge, "File descriptors that may be open."),
-        .init("process_threads", .gauge, "Threads."),
+        .init("process_threads", .gauge, "Threads of the process."),
     ]
 
     private let startTime: Double?

@@ -13,7 +13,7 @@ extension MetricDescription {
     ]
 
     private static let mcp: [MetricDescription] = [
-        .init("mcp_build_info", .gauge, "1, for the version that runs.", labels: ["version", "instance", "colour"]),
+        .init("mcp_build_info", .gauge, "1, for the version that runs.", labels: ["version", "instance_id", "colour"]),
         .init(
             "mcp_requests_total", .counter, "MCP requests of clients, by who worked on them and how they ended.",
             labels: ["method", "upstream", "outcome"]),
