@@ -16,7 +16,8 @@ public struct SSEParser: Sendable {
     public private(set) var completedBlocks = 0
 
     private let maxEventBytes: Int
-    private var buffer = ByteBuffer()
+    /// What is not read yet; tests look at its size.
+    private(set) var buffer = ByteBuffer()
     /// How many of the buffer's readable bytes are known to hold no line end.
     private var scanned = 0
     private var isAtStart = true
@@ -43,6 +44,8 @@ public struct SSEParser: Sendable {
         if buffer.readableBytes == 0 {
             buffer = bytes
         } else {
+            // A stream whose chunks never end where a line does would keep all that was ever read.
+            if buffer.readerIndex > buffer.readableBytes { buffer.discardReadBytes() }
             buffer.writeImmutableBuffer(bytes)
         }
     }
@@ -125,7 +128,8 @@ public struct SSEParser: Sendable {
     }
 
     private mutating func take(data value: ByteBuffer) throws(SSEError) {
-        let size = (data?.readableBytes ?? 0) + value.readableBytes
+        // A line feed joins the lines.
+        let size = (data.map { $0.readableBytes + 1 } ?? 0) + value.readableBytes
         guard size <= maxEventBytes else { throw .eventTooLarge(limit: maxEventBytes) }
         guard var joined = data else {
             data = value
@@ -135,7 +139,7 @@ public struct SSEParser: Sendable {
         data = nil
         if !isDataOwned {
             var copy = ByteBuffer()
-            copy.reserveCapacity(size + 1)
+            copy.reserveCapacity(size)
             copy.writeImmutableBuffer(joined)
             joined = copy
             isDataOwned = true

@@ -185,6 +185,29 @@ import Testing
             ])
     }
 
+    @Test("the problem of a host that others can reach has its place among those of the file")
+    func hostProblemIsInOrder() throws {
+        let text = "{\n\"gateway\": {\n\"host\": \"0.0.0.0\",\n\"port\": -1\n}}"
+        #expect(try problems(text).map { $0.prefix(15) } == ["3: gateway.host:", "4: gateway.port:"].map { $0.prefix(15) })
+        #expect(try problems(text, overrides: [.init(flag: "--host", key: "host", value: "0.0.0.0")]).first?.hasPrefix("--host") == true)
+    }
+
+    @Test("a problem is one line whatever the file holds")
+    func controlCharactersAreShown() throws {
+        let error = try #require(throws: ConfigurationError.self) { try load(#"{"a\nb\u001b[31m": 1, "gateway": {"colour": "\u2028"}}"#) }
+        #expect(error.problems.count == 2)
+        #expect(error.problems.allSatisfy { !$0.description.contains(where: \.isNewline) && !$0.description.contains("\u{1B}") })
+        #expect(error.problems.first?.description.contains(#"a\u{a}b\u{1b}[31m"#) == true)
+    }
+
+    @Test("a character that YAML does not allow is reported with its line")
+    func controlCharacterInYAML() throws {
+        #expect(
+            try problems("gateway:\n  port: 1\n  colour: \u{1}\n", as: "a.yaml") == [
+                "3: the file is not valid YAML: control characters are not allowed (U+1)"
+            ])
+    }
+
     @Test("problems of a YAML file have their lines too")
     func yamlProblems() throws {
         let found = try problems("gateway:\n  prot: 1\n\nmcpServers:\n  a:\n    command: x\n    timeout: soon\n", as: "c.yaml")

@@ -1,6 +1,7 @@
 import NIOCore
-import ServerSentEvents
 import Testing
+
+@testable import ServerSentEvents
 
 @Suite("SSE parser")
 struct SSEParserTests {
@@ -129,6 +130,24 @@ struct SSEParserTests {
         #expect(throws: SSEError.eventTooLarge(limit: 100)) { try parse("data: \(fits)x\n\n", max: 100) }
         #expect(throws: SSEError.eventTooLarge(limit: 100)) { try parse("data: \(fits)\ndata: x\n\n", max: 100) }
         #expect(throws: SSEError.eventTooLarge(limit: 100)) { try parse(String(repeating: "y", count: 165), max: 100) }
+    }
+
+    @Test("the line feeds that join the lines of an event count")
+    func joiningLineFeeds() throws {
+        #expect(try parse(String(repeating: "data\n", count: 101) + "\n", max: 100).events == [event(String(repeating: "\n", count: 100))])
+        #expect(throws: SSEError.eventTooLarge(limit: 100)) { try parse(String(repeating: "data\n", count: 102) + "\n", max: 100) }
+    }
+
+    @Test("a stream whose chunks never end with an event does not grow in memory")
+    func readBytesAreGivenBack() throws {
+        var parser = SSEParser(maxEventBytes: 1000)
+        let text = Array("data: \(String(repeating: "x", count: 200))\n\n".utf8)
+        parser.append(ByteBuffer(bytes: text.prefix(100)))
+        for _ in 0..<1000 {
+            parser.append(ByteBuffer(bytes: text[100...] + text[..<100]))
+            #expect(try parser.next()?.data.readableBytes == 200)
+        }
+        #expect(parser.buffer.capacity < 16 * text.count)
     }
 
     @Test("a resumed stream starts with its last event id")

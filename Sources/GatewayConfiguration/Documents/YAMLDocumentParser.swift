@@ -12,7 +12,7 @@ struct YAMLDocumentParser {
         do {
             root = try Yams.compose(yaml: text)
         } catch let error as YamlError {
-            throw documentError(error)
+            throw documentError(error, in: text)
         } catch {
             throw DocumentError(message: "the file is not valid YAML: \(error)")
         }
@@ -21,16 +21,25 @@ struct YAMLDocumentParser {
         return try parser.convert(root, depth: 0)
     }
 
-    private static func documentError(_ error: YamlError) -> DocumentError {
+    private static func documentError(_ error: YamlError, in text: String) -> DocumentError {
         switch error {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
             DocumentError(line: mark.line, message: "the file is not valid YAML: \(problem)")
         case .duplicatedKeysInMapping(let duplicates, let context):
             DocumentError(
                 line: context.mark.line, message: "the same key twice in one object: \(duplicates.sorted().joined(separator: ", "))")
+        case .reader(let problem, _, let value, _):
+            // The offset is not always there; the first scalar of this value is the one that was refused.
+            DocumentError(
+                line: text.unicodeScalars.firstIndex { $0.value == value }.map { line(of: $0, in: text) },
+                message: "the file is not valid YAML: \(problem) (U+\(String(value, radix: 16, uppercase: true)))")
         default:
             DocumentError(message: "the file is not valid YAML")
         }
+    }
+
+    private static func line(of index: String.Index, in text: String) -> Int {
+        1 + text[..<index].count { $0.isNewline }
     }
 
     private mutating func convert(_ node: Node, depth: Int) throws(DocumentError) -> DocumentNode {

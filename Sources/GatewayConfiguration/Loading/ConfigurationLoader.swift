@@ -38,11 +38,9 @@ public struct ConfigurationLoader: Sendable {
         var problems: [ConfigurationProblem] = []
         let flags = readFlags(here, problems: &problems)
         let variables = EnvironmentReader(context: here).read()
-        problems += variables.problems
         let source = locate()
         let file = source.map { readFile($0) } ?? FileReader.Contents()
-        // Stable: problems without a line come first, the others in the order of the file.
-        problems += file.problems.enumerated().sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }.map(\.element)
+        problems += variables.problems + file.problems
 
         let fileValues = file.gateway.mapValues(\.value)
         let settings = SettingsMerge.settings(
@@ -65,8 +63,22 @@ public struct ConfigurationLoader: Sendable {
                         gateway.insecureAllowRemote to true
                         """))
         }
-        guard problems.isEmpty else { throw ConfigurationError(problems) }
+        guard problems.isEmpty else { throw ConfigurationError(inOrder(problems)) }
         return GatewayConfiguration(gateway: settings, servers: file.servers, source: source, warnings: variables.warnings)
+    }
+
+    /// Flags, environment, file by line. Stable: problems of a file without a line come first, those of one line as they were found.
+    private func inOrder(_ problems: [ConfigurationProblem]) -> [ConfigurationProblem] {
+        func rank(_ problem: ConfigurationProblem) -> Int {
+            switch problem.origin {
+            case .flag: 0
+            case .environment: 1
+            case .file: 2
+            }
+        }
+        return problems.enumerated().sorted {
+            (rank($0.element), $0.element.line, $0.offset) < (rank($1.element), $1.element.line, $1.offset)
+        }.map(\.element)
     }
 
     /// The absolute path of the file that `load()` reads: `--config`, else `MCP_GATEWAY_CONFIG`, else the first of `defaultFileNames` that

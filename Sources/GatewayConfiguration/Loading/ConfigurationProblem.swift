@@ -30,7 +30,7 @@ public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible
         if case .file(_, let line?) = origin { line } else { 0 }
     }
 
-    /// One line: place, key, message.
+    /// One line: place, key, message. Control characters, which keys and values of a file may hold, are written as `\u{1b}`.
     public var description: String {
         let place =
             switch origin {
@@ -39,7 +39,12 @@ public struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible
             case .environment(let variable): "environment variable \(variable)"
             case .flag(let name): name
             }
-        guard let key else { return "\(place): \(message)" }
-        return "\(place): \(key): \(message)"
+        let line = key.map { "\(place): \($0): \(message)" } ?? "\(place): \(message)"
+        return line.unicodeScalars.reduce(into: "") { text, scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .lineSeparator, .paragraphSeparator: text += "\\u{\(String(scalar.value, radix: 16))}"
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
     }
 }
