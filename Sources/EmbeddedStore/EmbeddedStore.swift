@@ -1,3 +1,4 @@
+import Dispatch
 public import GatewayCore
 public import Logging
 import NIOConcurrencyHelpers
@@ -6,8 +7,8 @@ import NIOConcurrencyHelpers
 ///
 /// All calls are put into one bounded FIFO; a single thread performs what waits in one transaction, then runs the completions in the
 /// order of the calls. At the bounds of the queue a call completes with a `StoreError` in its turn; a `touch` or an attribute without
-/// completion is then dropped, counted in `statistics.rejectedOperations` and logged. After `close()` completions run on the caller's
-/// thread, with an error.
+/// completion is then dropped, counted in `statistics.rejectedOperations` and logged. After `close()` completions run, with an
+/// error, on a queue of their own.
 ///
 /// Committed writes survive the end of the process, also by `kill -9`. A power loss may take back the newest ones (`synchronous=NORMAL`).
 public final class EmbeddedStore: Sendable {
@@ -100,6 +101,8 @@ public final class EmbeddedStore: Sendable {
 
     // MARK: For the protocols
 
+    private static let afterClose = DispatchQueue(label: "embedded-store-closed")
+
     func countUnloggedEvent() { writer.countUnloggedEvent() }
 
     func submit<Value>(
@@ -115,8 +118,12 @@ public final class EmbeddedStore: Sendable {
                 logger.warning("the store's queue is full: a write that nobody waits for is dropped", metadata: ["operation": "\(name)"])
             }
         case .closed:
-            operation.fail("the store is closed")
-            operation.complete()
+            // Not on the caller's thread: callers may hold locks that their completions take.
+            nonisolated(unsafe) let operation = operation
+            Self.afterClose.async {
+                operation.fail("the store is closed")
+                operation.complete()
+            }
         }
     }
 }

@@ -42,10 +42,12 @@ public final class Gateway: Sendable {
     /// The name of the built-in upstream in `/servers/<name>/mcp`.
     public static let builtinName = "environment"
 
-    /// What a request gets whose outcome went down with an earlier process.
+    /// What a request gets whose outcome went down with an earlier process, or with a full disk.
     static let lostError = RPCError(
         code: .internalError,
-        message: "the gateway was restarted while this request was in progress; its outcome is unknown. Send it again if that is safe.")
+        message:
+            "the outcome of this request is unknown: the gateway was restarted while it was in progress, or could not store its answer. Send it again if that is safe."
+    )
 
     public init(
         settings: CoreSettings, sessions: any SessionStore, events: any EventLog, authority: SessionIDAuthority, clock: GatewayClock,
@@ -300,13 +302,9 @@ public final class Gateway: Sendable {
     ) -> EventStream {
         let record = StreamRecord(
             session: session.id, stream: .random(prefix), kind: kind, requestIDs: requestIDs, createdAt: clock.now())
-        events.open(record) { result in
-            if case .failure(let error) = result {
-                self.logger.warning("stream not logged; it cannot be resumed", metadata: ["error": "\(error)"])
-            }
-            opened?(result)
-        }
-        return EventStream(record: record, delivered: 0, log: events, logger: logger)
+        let stream = EventStream(record: record, delivered: 0, log: events, logger: logger)
+        stream.open(opened)
+        return stream
     }
 
     /// Tells which of a stream's requests have no answer in the log.

@@ -216,31 +216,24 @@ import Testing
         #expect(subscriber.ended == 1)
     }
 
-    @Test("A position beyond the newest event loses nothing that comes")
+    @Test("A position beyond the newest event is refused and changes nothing")
     func futurePosition() {
-        let bench = StreamBench()
-        bench.append(1...2)
-        bench.stores.run()
-        let subscriber = RecordingSubscriber()
-        bench.stream.attach(subscriber, after: .max)
-        bench.stores.run()
-        bench.append(3...3)
-        bench.stores.run()
-        #expect(subscriber.sequences == [3])
-    }
-
-    @Test("An event that the log refuses is delivered all the same")
-    func appendFails() {
         let bench = StreamBench()
         let subscriber = RecordingSubscriber()
         bench.stream.attach(subscriber, after: 0)
-        bench.stores.failure = "disk full"
-        bench.append(1...1)
+        bench.append(1...2)
+        // What is not in the log yet was given to nobody.
+        #expect(!bench.stream.attach(RecordingSubscriber(), after: 1))
         bench.stores.run()
-        bench.stores.failure = nil
-        bench.append(2...2)
+        let liar = RecordingSubscriber()
+        for position in [3, 4, UInt64.max] { #expect(!bench.stream.attach(liar, after: position)) }
+        bench.append(3...3)
         bench.stores.run()
-        #expect(subscriber.sequences == [1, 2])
+        #expect(subscriber.sequences == [1, 2, 3])
+        #expect(subscriber.detached == 0)
+        #expect(liar.events.isEmpty)
+        #expect(bench.stream.newestSequence == 3)
+        #expect(bench.stream.attach(liar, after: 3))
     }
 
     @Test("A subscriber whose replay fails is detached, and the next one is served")

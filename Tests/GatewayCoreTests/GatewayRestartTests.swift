@@ -7,13 +7,6 @@ import Testing
 @testable import GatewayCore
 
 @Suite struct GatewayRestartTests {
-    private func found(_ id: StreamID, in session: Session, _ bench: GatewayBench) throws -> EventStream? {
-        let outcome = NIOLockedValueBox<Result<EventStream?, StoreError>?>(nil)
-        session.findStream(id) { result in outcome.withLockedValue { $0 = result } }
-        bench.settle()
-        return try #require(outcome.withLockedValue { $0 }).get()
-    }
-
     @Test("A session goes on after a restart, with its revision, server, level, subscriptions and tasks")
     func restore() throws {
         let stores = MemoryStores()
@@ -87,7 +80,7 @@ import Testing
         let bench = GatewayBench(stores: stores)
         let session = try #require(try bench.find(id))
         let subscriber = RecordingSubscriber()
-        try #require(try found(stream, in: session, bench)).attach(subscriber, after: 1)
+        try #require(try bench.findStream(stream, in: session)).attach(subscriber, after: 1)
         bench.settle()
         let answer = try Message.parse(try #require(subscriber.events.first).message)
         #expect(subscriber.sequences == [2])
@@ -95,7 +88,7 @@ import Testing
         #expect(answer.kind == .errorResponse)
         #expect(answer.json.string(answer.id) == "r")
         let again = RecordingSubscriber()
-        try #require(try found(stream, in: session, bench)).attach(again, after: 0)
+        try #require(try bench.findStream(stream, in: session)).attach(again, after: 0)
         bench.settle()
         #expect(again.sequences == [1, 2])
         #expect(again.last == [2])
@@ -117,7 +110,7 @@ import Testing
         let bench = GatewayBench(stores: stores)
         let session = try #require(try bench.find(id))
         let subscriber = RecordingSubscriber()
-        try #require(try found(stream, in: session, bench)).attach(subscriber, after: 0)
+        try #require(try bench.findStream(stream, in: session)).attach(subscriber, after: 0)
         bench.settle()
         #expect(
             subscriber.events.compactMap { (try? Message.parse($0.message))?.idBytes.map { String(buffer: $0) } } == ["\"1\"", "1", "2"])
@@ -151,9 +144,9 @@ import Testing
         let (owner, other) = (try bench.session(), try bench.session())
         _ = try bench.listen(owner)
         let stream = try #require(owner.state.withLockedValue({ $0.listening.first }))
-        #expect(try found(stream.id, in: owner, bench) === stream)
-        #expect(try found(stream.id, in: other, bench) == nil)
-        #expect(try found(StreamID("lnothing"), in: owner, bench) == nil)
+        #expect(try bench.findStream(stream.id, in: owner) === stream)
+        #expect(try bench.findStream(stream.id, in: other) == nil)
+        #expect(try bench.findStream(StreamID("lnothing"), in: owner) == nil)
     }
 
     @Test("A session has no more connected listening streams than the bound; a disconnected one makes room")

@@ -98,7 +98,8 @@ enum ConfigurationKeys {
         ),
         .integer(
             "streams.maxEventsPerStream", 1...1_000_000, \.streams.maxEventsPerStream,
-            "Events per stream that are kept for resumption. The oldest go first; a client that resumes before them misses them."),
+            "Events per stream that are kept for resumption. The oldest go first; a client that resumes before them is told that they are missing."
+        ),
         .size(
             "streams.maxBytesPerStream", (64 << 10)...(16 << 30), \.streams.maxBytesPerStream,
             "Bytes per stream that are kept for resumption. The oldest events go first."),
@@ -123,7 +124,7 @@ enum ConfigurationKeys {
             "Requests of one session at once. Further ones get 429."),
         .integer(
             "limits.maxSessionProcesses", 1...10_000, \.limits.maxSessionProcesses,
-            "Child processes per upstream with `isolation: session`. When that many run, a call that needs another fails with an error that says so."
+            "Child processes per upstream with `isolation: session`. When that many run, the one that was idle longest is stopped for a new one; if none is idle, the call fails with an error that says so."
         ),
         .integer(
             "limits.maxNestingDepth", 8...4096, \.limits.maxNestingDepth,

@@ -42,9 +42,13 @@ public struct StreamRecord: Sendable, Equatable {
 public struct StreamEvent: Sendable, Equatable {
     public let sequence: UInt64
     public let message: ByteBuffer
-    public init(sequence: UInt64, message: ByteBuffer) {
+    /// Whether the log has it. One that it has not is sent to clients without an id: no position may be given out that cannot be resumed from.
+    public var isLogged: Bool
+
+    public init(sequence: UInt64, message: ByteBuffer, isLogged: Bool = true) {
         self.sequence = sequence
         self.message = message
+        self.isLogged = isLogged
     }
 }
 

@@ -21,6 +21,10 @@ public protocol StreamSubscriber: AnyObject, Sendable {
 /// An event goes to the log first and to the subscriber when it is durable there ("write before send"). A subscriber first gets what
 /// the log holds after the position it names, then what comes: because the log completes reads and appends in the order they were
 /// asked for, an append that completes before a replay is in the replay, and one that completes later is not.
+///
+/// An event that the log refuses (full disk, full queue) goes to the subscribers that are connected, without an id, so that no client holds a
+/// position that the log does not know. Later events are logged again. Whoever resumes over the place is told that events are missing
+/// there (`LostEvents`), and so is whoever resumes before events that the log has dropped.
 public final class EventStream: Sendable {
     /// How many events a replay reads at once.
     static let replayBatch = 32
@@ -28,6 +32,7 @@ public final class EventStream: Sendable {
     public let id: StreamID
     public let session: SessionID
     public let kind: StreamRecord.Kind
+    private let record: StreamRecord
     private let log: any EventLog
     private let logger: Logger
     private let state: NIOLockedValueBox<State>
@@ -39,7 +44,15 @@ public final class EventStream: Sendable {
         var nextAttachment: UInt64 = 1
         /// The newest event that any subscriber was given.
         var delivered: UInt64
+        /// The newest event that is in the log.
+        var logged: UInt64
+        /// The newest event that the log refused; 0 when it refused none.
+        var refused: UInt64 = 0
+        /// The event that ends the stream, if the log refused it.
+        var refusedLast: StreamEvent?
         var hasEnded: Bool
+        /// The log does not know the stream, because it could not open it.
+        var mustBeOpened = false
 
         func index(of number: UInt64) -> Int? { attachments.firstIndex { $0.number == number } }
     }
@@ -55,13 +68,28 @@ public final class EventStream: Sendable {
     }
 
     init(record: StreamRecord, delivered: UInt64, log: any EventLog, logger: Logger) {
+        self.record = record
         id = record.stream
         session = record.session
         kind = record.kind
         self.log = log
         self.logger = logger
         state = NIOLockedValueBox(
-            State(nextSequence: record.lastSequence + 1, delivered: delivered, hasEnded: record.hasEnded))
+            State(
+                nextSequence: record.lastSequence + 1, delivered: delivered, logged: record.lastSequence, hasEnded: record.hasEnded))
+    }
+
+    /// Adds the stream to the log. If that fails, the next event tries again.
+    func open(_ opened: (@Sendable (Result<Void, StoreError>) -> Void)? = nil) {
+        log.open(record) { result in
+            if case .failure(let error) = result {
+                self.state.withLockedValue { $0.mustBeOpened = true }
+                self.logger.warning(
+                    "stream not logged; it cannot be resumed",
+                    metadata: ["session": "\(self.session.shortened)", "error": "\(error)"])
+            }
+            opened?(result)
+        }
     }
 
     /// Whether a subscriber is attached.
@@ -74,9 +102,9 @@ public final class EventStream: Sendable {
     var hasUndelivered: Bool { state.withLockedValue { $0.nextSequence - 1 > $0.delivered } }
 
     /// The newest event; 0 when there is none.
-    public var newestSequence: UInt64 { state.withLockedValue { $0.nextSequence - 1 } }
+    public var newestSequence: UInt64 { state.withLockedValue { $0.logged } }
 
-    var deliveredSequence: UInt64 { state.withLockedValue { $0.delivered } }
+    var deliveredSequence: UInt64 { state.withLockedValue { min($0.delivered, $0.logged) } }
 
     /// Writes an event to the log and, when it is there, to the subscriber.
     public func append(_ message: ByteBuffer, ends: Bool = false) {
@@ -87,20 +115,38 @@ public final class EventStream: Sendable {
             state.nextSequence += 1
             if ends { state.hasEnded = true }
             // Enqueued under the lock, so that the log sees events in the order of their numbers.
+            if state.mustBeOpened {
+                state.mustBeOpened = false
+                open()
+            }
             log.append(event, to: id, of: session, ends: ends) { result in
-                if case .failure(let error) = result {
-                    // The client still gets it; it only cannot be replayed.
-                    self.logger.warning(
-                        "event not logged; a client that reconnects will not see it again",
-                        metadata: ["session": "\(self.session.shortened)", "error": "\(error)"])
+                switch result {
+                case .success: self.deliverLive(event, isLast: ends)
+                case .failure(let error): self.wasRefused(event, isLast: ends, error)
                 }
-                self.deliverLive(event, isLast: ends)
             }
         }
     }
 
+    private func wasRefused(_ event: StreamEvent, isLast: Bool, _ error: StoreError) {
+        var event = event
+        event.isLogged = false
+        let isFirst = state.withLockedValue { state in
+            defer { state.refused = event.sequence }
+            if isLast { state.refusedLast = event }
+            return state.refused <= state.logged
+        }
+        if isFirst {
+            logger.warning(
+                "events not logged; a client that reconnects misses them and is told so",
+                metadata: ["session": "\(session.shortened)", "stream": "\(id)", "error": "\(error)"])
+        }
+        deliverLive(event, isLast: isLast)
+    }
+
     private func deliverLive(_ event: StreamEvent, isLast: Bool) {
         let (first, others) = state.withLockedValue { state -> ((any StreamSubscriber)?, [any StreamSubscriber]) in
+            if event.isLogged { state.logged = event.sequence }
             var first: (any StreamSubscriber)?
             var others: [any StreamSubscriber] = []
             for index in state.attachments.indices where state.attachments[index].isLive {
@@ -138,19 +184,24 @@ public final class EventStream: Sendable {
     }
 
     /// Gives the stream to `subscriber`, from the event after `after` on. An earlier subscriber is detached, but for feeds.
-    public func attach(_ subscriber: any StreamSubscriber, after: UInt64) {
-        let (previous, replayed, after) = state.withLockedValue { state in
-            // A position beyond the newest event would hide the events up to it.
-            let after = min(after, state.nextSequence - 1)
+    ///
+    /// - Returns: false when the stream has no event `after` yet (see ``newestSequence``); nothing has changed then. A position beyond the
+    ///   newest event would hide the events up to it.
+    @discardableResult
+    public func attach(_ subscriber: any StreamSubscriber, after: UInt64) -> Bool {
+        let attached = state.withLockedValue { state -> (previous: [Attachment], replayed: UInt64?)? in
+            guard after <= state.logged else { return nil }
             let previous = kind == .feed ? [] : state.attachments
             if kind != .feed { state.attachments.removeAll() }
             // A stream that is new has nothing to replay.
             let isNew = state.nextSequence == 1 && !state.hasEnded
             let number = add(subscriber, after: after, isLive: isNew, to: &state)
-            return (previous, isNew ? nil : number, after)
+            return (previous, isNew ? nil : number)
         }
+        guard let (previous, replayed) = attached else { return false }
         for attachment in previous where attachment.subscriber !== subscriber { attachment.subscriber.streamDetached(self) }
         if let replayed { replay(after: after, attachment: replayed) }
+        return true
     }
 
     private func add(_ subscriber: any StreamSubscriber, after: UInt64, isLive: Bool, to state: inout State) -> UInt64 {
@@ -177,19 +228,34 @@ public final class EventStream: Sendable {
             let isComplete = found.events.count < Self.replayBatch
             let endsHere = isComplete && found.record.hasEnded
             StreamMetrics.replayed(found.events.count)
+            var newest = after
             for (index, event) in found.events.enumerated() {
+                if event.sequence > newest + 1 { self.tellLost(newest + 1...event.sequence - 1, to: subscriber) }
                 subscriber.deliver(event, of: self, isLast: endsHere && index == found.events.count - 1, isReplay: true)
+                newest = event.sequence
             }
-            let newest = found.events.last?.sequence ?? after
+            if endsHere, found.events.isEmpty { subscriber.streamEnded(self) }
+            if isComplete, !endsHere { self.tellRefused(after: newest, to: subscriber) }
             self.state.withLockedValue { state in
                 guard let index = state.index(of: number) else { return }
                 state.delivered = max(state.delivered, newest)
                 state.attachments[index].position = max(state.attachments[index].position, newest)
                 if isComplete { state.attachments[index].isLive = true }
-                if endsHere { state.attachments.remove(at: index) }
+                if endsHere || isComplete && state.refusedLast != nil { state.attachments.remove(at: index) }
             }
-            if endsHere, found.events.isEmpty { subscriber.streamEnded(self) }
-            if !isComplete { subscriber.whenDrained { self.replay(after: newest, attachment: number) } }
+            if !isComplete { subscriber.whenDrained { [newest] in self.replay(after: newest, attachment: number) } }
         }
+    }
+
+    /// What the log refused after the newest event that it has: the client is told, and gets the end of the stream.
+    private func tellRefused(after newest: UInt64, to subscriber: any StreamSubscriber) {
+        let (refused, last) = state.withLockedValue { ($0.refused, $0.refusedLast) }
+        let lost = last == nil ? refused : refused - 1
+        if lost > newest { tellLost(newest + 1...lost, to: subscriber) }
+        if let last { subscriber.deliver(last, of: self, isLast: true, isReplay: true) }
+    }
+
+    private func tellLost(_ sequences: ClosedRange<UInt64>, to subscriber: any StreamSubscriber) {
+        subscriber.deliver(LostEvents.notice(sequences), of: self, isLast: false, isReplay: true)
     }
 }

@@ -58,6 +58,7 @@ extension MCPConnection {
                     // Too old to resume: the client goes on with what happens from now on.
                     return connection.connectFeed(of: session)
                 }
+                guard position.sequence <= feed.newestSequence else { return connection.refuse(.beyondNewest(position), closing: false) }
                 guard let writer = connection.attachFeed(feed, session: session, startsAfter: position.sequence) else { return }
                 writer.begin()
                 feed.attach(writer, after: position.sequence)

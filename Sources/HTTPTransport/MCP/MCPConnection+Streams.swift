@@ -60,6 +60,9 @@ extension MCPConnection {
                             error: RPCError(code: .invalidRequest, message: "The stream of Last-Event-ID is unknown or too old to resume")),
                         closing: false)
                 }
+                guard id.sequence <= stream.newestSequence else {
+                    return connection.refuse(.beyondNewest(id), closing: false)
+                }
                 let writer = SSEWriter(
                     stream: stream, startsAfter: id.sequence, style: .mcp(session.revision, isResumed: true), connection: connection,
                     eventLoop: context.eventLoop,

@@ -36,6 +36,14 @@ struct MCPRefusal: Error {
             error: RPCError(code: .invalidRequest, message: "Method not allowed; use \(methods)"), headers: [("allow", methods)])
     }
 
+    /// The client claims to have seen an event that the stream does not have.
+    static func beyondNewest(_ id: EventID) -> MCPRefusal {
+        MCPRefusal(
+            status: .badRequest, code: "invalid_request",
+            error: RPCError(
+                code: .invalidRequest, message: "Last-Event-ID \"\(id)\" is beyond the newest event of its stream; open a new stream"))
+    }
+
     static func tooSlow(_ part: String, limit: String) -> MCPRefusal {
         MCPRefusal(
             status: .requestTimeout, code: "request_timeout",

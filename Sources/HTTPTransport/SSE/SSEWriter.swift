@@ -47,7 +47,7 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
         onLoop {
             guard self.isOpen, let connection = self.connection else { return }
             var buffer = ByteBuffer()
-            let id = SSEEventID(stream: stream.id.value, sequence: event.sequence)
+            let id = event.isLogged ? SSEEventID(stream: stream.id.value, sequence: event.sequence) : nil
             SSEEncoder.write(event.message, id: id, event: self.style.type(of: event.message), to: &buffer)
             self.lastWrite = .now()
             if connection.writeStream(buffer, limit: isReplay ? .max : self.context.settings.slowReaderBuffer) {

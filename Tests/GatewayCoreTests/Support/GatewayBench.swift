@@ -161,6 +161,14 @@ final class GatewayBench {
         return try #require(outcome.withLockedValue { $0 }).get()
     }
 
+    /// The stream that a `Last-Event-ID` names.
+    func findStream(_ id: StreamID, in session: Session) throws -> EventStream? {
+        let outcome = NIOLockedValueBox<Result<EventStream?, StoreError>?>(nil)
+        session.findStream(id) { result in outcome.withLockedValue { $0 = result } }
+        settle()
+        return try #require(outcome.withLockedValue { $0 }).get()
+    }
+
     func send(_ raw: String, in session: Session) throws -> RecordingSink {
         let sink = RecordingSink()
         gateway.handle(try message(raw), in: session, sink: sink)

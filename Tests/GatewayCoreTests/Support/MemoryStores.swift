@@ -35,6 +35,13 @@ final class MemoryStores: SessionStore, EventLog {
     /// The deadlines that were asked for.
     var prunes: [WallTime] { state.withLockedValue { $0.prunes } }
 
+    func dropOldest(_ count: Int, of stream: StreamID, session: SessionID) {
+        state.withLockedValue { state in
+            guard let index = state.streams[session]?.firstIndex(where: { $0.record.stream == stream }) else { return }
+            state.streams[session]?[index].events.removeFirst(count)
+        }
+    }
+
     func record(_ id: SessionID) -> SessionRecord? { state.withLockedValue { $0.sessions[id] } }
 
     func stream(_ id: StreamID, of session: SessionID) -> Stream? {

@@ -1,3 +1,4 @@
+import EmbeddedStore
 import HTTPTransport
 import NIOCore
 import Testing
@@ -137,6 +138,55 @@ struct ResumptionTests {
             // It is in the log, too.
             let (other, _) = try await server.listen(session: session, after: "\(stream).1")
             #expect(try await other.messages().count == 1)
+        }
+    }
+
+    @Test("a position beyond the newest event of its stream gets 400, and the stream goes on for who has it")
+    func beyondNewest() async throws {
+        try await TestServer.run { server in
+            let session = try await server.session()
+            let caller = try await server.connect()
+            try await caller.send(Request.post(Request.call("up__hold", wantsProgress: true), session: session))
+            try await server.upstream.waitForHeld()
+            server.upstream.reportProgress("0")
+            _ = try await caller.head()
+            let stream = try #require(try await caller.event().id?.split(separator: ".").first)
+            _ = try await caller.event()
+            for sequence in ["2", "3", "18446744073709551615"] {
+                let response = try await server.response(to: Request.listen(session: session, after: "\(stream).\(sequence)"))
+                #expect(response.status == 400)
+                #expect(response.body.contains("beyond the newest event"))
+            }
+            server.upstream.release()
+            let rest = try await caller.messages()
+            #expect(rest.last?.data?.contains("released") == true)
+        }
+    }
+
+    @Test("an event that the log refuses comes without id; who resumes before it is told in its place that it is lost")
+    func lostEvent() async throws {
+        try await TestServer.run(limits: EventLogLimits(maxEventBytes: 400)) { server in
+            let session = try await server.session()
+            let caller = try await server.connect()
+            try await caller.send(Request.post(Request.call("up__hold", wantsProgress: true), session: session))
+            try await server.upstream.waitForHeld()
+            server.upstream.reportProgress("0")
+            server.upstream.reportProgress(String(repeating: "1", count: 500))
+            server.upstream.reportProgress("2")
+            _ = try await caller.head()
+            _ = try await caller.event()
+            let live = [try await caller.event(), try await caller.event(), try await caller.event()]
+            #expect(live.map(\.sequence) == [1, nil, 3])
+            #expect(live[1].data?.contains("11111") == true)
+            await caller.close()
+            let (client, _) = try await server.listen(session: session, after: live[0].id)
+            let notice = try await client.event()
+            #expect(notice.sequence == nil)
+            #expect(notice.data?.contains("event 2 of this stream cannot be sent again") == true)
+            #expect(try await client.event() == live[2])
+            server.upstream.release()
+            let rest = try await client.messages()
+            #expect(rest.last?.sequence == 4)
         }
     }
 }

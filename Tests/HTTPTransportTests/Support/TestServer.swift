@@ -22,6 +22,7 @@ final class TestServer: Sendable {
     /// Runs `body` with a server, and stops it.
     static func run(
         _ change: (inout HTTPTransportSettings) -> Void = { _ in }, core changeCore: (inout CoreSettings) -> Void = { _ in },
+        limits: EventLogLimits = EventLogLimits(),
         _ body: (TestServer) async throws -> Void
     ) async throws {
         var settings = HTTPTransportSettings()
@@ -35,7 +36,7 @@ final class TestServer: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let eventLoops = MultiThreadedEventLoopGroup.singleton
-        let store = try EmbeddedStore.inMemory(logger: logger)
+        let store = try EmbeddedStore.inMemory(limits: limits, logger: logger)
         let gateway = Gateway(
             settings: coreSettings, sessions: store, events: store, authority: SessionIDAuthority(key: try store.signingKey()),
             clock: GatewayClock { WallTime(milliseconds: 1_800_000_000_000) }, builtins: [], eventLoopGroup: eventLoops, logger: logger)
