@@ -63,8 +63,8 @@ extension MCPConnection {
         if isStream { record() }
     }
 
-    /// After the end of an answer is written.
-    func answerEnded() {
+    /// Before the end of an answer is written: with it the next request may come, inside the call that writes.
+    func answerEnds() {
         request.isAnswered = true
         record()
         if request.hasEnded { becomeIdle() }
@@ -128,8 +128,8 @@ extension MCPConnection {
                 promise = written
             }
             if isKeepAlive, !context.channel.isWritable { return holdEnd(data, promise: promise) }
+            answerEnds()
             context.write(data, promise: promise)
-            answerEnded()
         }
     }
 }

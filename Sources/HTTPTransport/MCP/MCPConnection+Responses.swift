@@ -55,10 +55,10 @@ extension MCPConnection {
                 context.flush()
                 return holdEnd(wrapOutboundOut(.end(nil)), promise: nil)
             }
+            answerEnds()
             context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-            answerEnded()
         } else {
-            defer { answerEnded() }
+            answerEnds()
             let channel = context.channel
             if isLingering {
                 // Only the sending side, so that the client knows that nothing more comes.
@@ -78,8 +78,8 @@ extension MCPConnection {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable, let held = heldEnd {
             heldEnd = nil
+            answerEnds()
             context.writeAndFlush(held.data, promise: held.promise)
-            answerEnded()
         }
         context.fireChannelWritabilityChanged()
     }
