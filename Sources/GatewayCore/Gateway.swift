@@ -77,6 +77,7 @@ public final class Gateway: Sendable {
 
     /// Takes up what earlier processes left and starts the periodic work. Upstreams are set before.
     public func start() {
+        StreamMetrics.prepare()
         catalogueChanged()
         let aliveSince = clock.now() - settings.sessionTTL
         sessions.sessions(withAttributePrefix: SessionAttribute.subscriptionPrefix, aliveSince: aliveSince) { result in

@@ -202,8 +202,8 @@ ROWS = [
     Row("field: a target beyond the limit", ping(target="/mcp?" + "a" * MAX_HEADER), (414, 431), ANY, closes=True),
     Row("field: a megabyte without an end", b"POST /mcp HTTP/1.1\r\nX-Odd: " + b"a" * (1 << 20), 431, ANY, closes=True),
     Row("field: a close that the client asks for", ping(headers={"Connection": "close"}), 200, None, id=7, closes=True),
-    Row("field: an upgrade to HTTP/2", ping(headers={"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABk"}), 200, None, id=7),
-    Row("field: an upgrade to WebSocket", mcp(method="GET", headers={"Connection": "Upgrade", "Upgrade": "websocket", "Accept": "*/*;q=0"}), 406, INVALID),
+    Row("field: an upgrade to HTTP/2", ping(headers={"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABk"}), 200, None, id=7, closes=True),
+    Row("field: an upgrade to WebSocket", mcp(method="GET", headers={"Connection": "Upgrade", "Upgrade": "websocket", "Accept": "*/*;q=0"}), 406, INVALID, closes=True),
     Row("field: an upper-case session id names the same session", ping(session=SESSION, headers={"ACCEPT": BOTH.upper()}), 200, None, id=7),
     Row("field: the older revision's session is as good", mcp(PING, session=OLD), 200, None, id=7),
 ]  # fmt: skip

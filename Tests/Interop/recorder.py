@@ -230,8 +230,11 @@ class Recorder:
             asyncio.ensure_future(self._pump(up_reader, writer, listener.from_gateway)),
         ]
         try:
-            # When the gateway's side ends, so does the client's; a client that only closed its sending side still gets its answer.
+            # A client that only closed its sending side still gets its answer; one that still sends may finish, as it may without this proxy.
             await pumps[1]
+            if not writer.is_closing():
+                writer.write_eof()
+                await asyncio.wait([pumps[0]], timeout=5)
         finally:
             pumps[0].cancel()
             for one in (writer, up_writer):

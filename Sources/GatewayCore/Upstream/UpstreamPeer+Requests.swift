@@ -53,6 +53,9 @@ extension UpstreamPeer {
         var bytes = ByteBuffer()
         bytes.write(message.bytes, splicing: splices)
         if message.hasLineBreaks { bytes.replaceLineBreaks() }
+        if logger.logLevel <= .debug {
+            logger.debug("request sent", metadata: ["upstream": "\(name)", "call": "\(call)", "method": "\(message.methodName.name)"])
+        }
         switch link.send(bytes, call: call) {
         case .sent: break
         case .queueFull:

@@ -43,6 +43,7 @@ extension MCPConnection {
     func begin(_ head: RequestHead, route: HTTPRoute, context: ChannelHandlerContext) {
         request = CurrentRequest(route: route, method: head.method, startedAt: .now(), isRecorded: false)
         request.id = head.requestID.flatMap(RequestID.init(given:)) ?? RequestID(number: loop(context).takeRequestNumber())
+        request.session = head.apiSessionID.flatMap { SessionID($0) }
         if let traceparent = head.traceparent {
             request.trace = TraceContext(traceparent: traceparent, tracestate: head.tracestate)
         }

@@ -52,8 +52,9 @@ extension MCPConnection {
     func finishResponse(_ context: ChannelHandlerContext) {
         if isKeepAlive {
             guard context.channel.isWritable else {
-                context.flush()
-                return holdEnd(wrapOutboundOut(.end(nil)), promise: nil)
+                // Kept back first: the flush may make room at once.
+                holdEnd(wrapOutboundOut(.end(nil)), promise: nil)
+                return context.flush()
             }
             answerEnds()
             context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
