@@ -372,7 +372,9 @@ async def test_a_stream_that_is_longer_than_what_is_kept(start_gateway: Start, k
                 kept.append(event)
                 if event.data and "result" in event.message:
                     break
-        kept = [event for event in kept if event.data]
+        lost = [event for event in kept if event.data and not event.id]
+        assert len(lost) == 1 and "notifications/message" in lost[0].data, "the client is told that something is missing"
+        kept = [event for event in kept if event.data and event.id]
         assert 0 < len(kept) < steps
         assert [event.id for event in kept] == [event.id for event in live[-len(kept) :]], "the newest are kept"
 
