@@ -24,6 +24,7 @@ public final class Gateway: Sendable {
     /// Requests that the built-in tools answer.
     let builtinCounters = RequestCounters(upstream: Gateway.builtinName)
     private let state: NIOLockedValueBox<State>
+    private let startedAt = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0))
     private let openExchanges = Atomic<Int>(0)
     private let draining = Atomic<Bool>(false)
 
@@ -78,6 +79,7 @@ public final class Gateway: Sendable {
     /// Takes up what earlier processes left and starts the periodic work. Upstreams are set before.
     public func start() {
         StreamMetrics.prepare()
+        startedAt.withLockedValue { $0 = eventLoopGroup.next().now }
         catalogueChanged()
         let aliveSince = clock.now() - settings.sessionTTL
         sessions.sessions(withAttributePrefix: SessionAttribute.subscriptionPrefix, aliveSince: aliveSince) { result in
@@ -215,6 +217,12 @@ public final class Gateway: Sendable {
 
     /// The state of each upstream in the order of the configuration, for health, metrics and diagnosis.
     public var upstreamFigures: [UpstreamFigures] { hosts.map(\.figures) }
+
+    /// Upstreams of the first configuration that are still being tried for the first time; none once `startupWait` is over.
+    public var startingUpstreams: [String] {
+        guard eventLoopGroup.next().now < startedAt.withLockedValue({ $0 }) + settings.startupWait else { return [] }
+        return hosts.filter { !$0.isSettled }.map(\.name)
+    }
 
     /// Runs `body` when every upstream of the session's scope has been tried, at the latest when their start-up wait is over.
     func whenSettled(server: String?, _ body: @escaping @Sendable () -> Void) {

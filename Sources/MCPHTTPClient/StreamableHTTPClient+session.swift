@@ -41,7 +41,8 @@ extension StreamableHTTPClient {
         let kind: Outbox<ClientState.Outgoing>.Kind =
             message.kind != .notification ? .message : message.methodName == .initialized ? .initialized : .notification
         let outgoing = ClientState.Outgoing(
-            message: bytes, trace: TraceContext(meta: message), purpose: purpose, sessionID: isInitialize ? nil : state.value.sessionID, isInitialize: isInitialize,
+            message: bytes, trace: TraceContext(meta: message), purpose: purpose, sessionID: isInitialize ? nil : state.value.sessionID,
+            isInitialize: isInitialize,
             isNotification: kind != .message)
         switch state.value.outbox.offer(outgoing, kind: kind) {
         case .send: start(outgoing)

@@ -15,14 +15,14 @@ from pathlib import Path
 from . import machine, report, subjects, tools
 from .failure import MeasurementFailed
 from .load import FULL, QUICK
-from .measurements import measure_calls, measure_memory, measure_sessions
+from .measurements import measure_calls, measure_memory, measure_metrics, measure_sessions
 from .processes import Processes
 from .verdicts import judge
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
 REPOSITORY = BENCHMARKS.parent
-PARTS = ("gateway", "nginx", "static", "mcp-proxy", "fastmcp", "direct", "sessions", "memory")
-OF_GATEWAY = {"gateway", "static", "sessions", "memory"}
+PARTS = ("gateway", "nginx", "static", "mcp-proxy", "fastmcp", "direct", "metrics", "sessions", "memory")
+OF_GATEWAY = {"gateway", "static", "metrics", "sessions", "memory"}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -112,8 +112,9 @@ def measure(arguments: argparse.Namespace, work: Path) -> dict:
         measured = start_subjects(arguments, paths, processes, failures)
         run["titles"] = {subject.name: subject.title for subject in measured}
         run["calls"] = measure_calls(paths.load, measured, pace, failures, progress)
-    # Sessions and memory get a machine without the peers, and a gateway of their own each.
+    # These get a machine without the peers, and a gateway of their own each.
     for part, make in (
+        ("metrics", lambda processes: measure_metrics(paths, processes, pace, progress)),
         ("sessions", lambda processes: measure_sessions(paths, processes, pace, progress)),
         ("memory", lambda processes: measure_memory(paths, processes, pace, arguments.streams_per_session, progress)),
     ):

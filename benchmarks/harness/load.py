@@ -19,10 +19,11 @@ class Pace:
     rounds: int
     settle: float     # seconds of rest before memory is read
     streams: int
+    pairs: int        # of runs with and without metrics
 
 
-FULL = Pace(seconds=3, warm_up=0.5, rounds=3, settle=2, streams=10_000)
-QUICK = Pace(seconds=1, warm_up=0.3, rounds=1, settle=1, streams=10_000)
+FULL = Pace(seconds=3, warm_up=0.5, rounds=3, settle=2, streams=10_000, pairs=20)
+QUICK = Pace(seconds=1, warm_up=0.3, rounds=1, settle=1, streams=10_000, pairs=2)
 
 
 def run_load(load: Path, subject: Subject, mode: str, connections: int, pace: Pace) -> dict:

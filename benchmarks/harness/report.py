@@ -29,6 +29,17 @@ def calls_table(run: dict) -> str:
     return rows(["tools/call", "connections", "req/s", "p50 µs", "p99 µs", "CPU µs/req"], body) if body else ""
 
 
+def metrics_table(run: dict) -> str:
+    figures = run.get("metrics")
+    if not figures:
+        return ""
+    low, _, high = figures["quartiles_percent"]
+    return rows(
+        ["what metrics cost", "connections", "CPU µs/req with", "without", "median of pairs", "half of them within"],
+        [["mcp-gateway", "64", number(figures["cpu_us_with"], 1), number(figures["cpu_us_without"], 1), f"{figures['cost_percent']:+.1f} %",
+          f"{low:+.1f} … {high:+.1f} %"]])
+
+
 def sessions_table(run: dict) -> str:
     figures = run.get("sessions")
     if not figures:
@@ -80,6 +91,6 @@ def machine_lines(run: dict) -> str:
 
 
 def render(run: dict) -> str:
-    parts = [machine_lines(run), calls_table(run), sessions_table(run), memory_table(run), verdicts_table(run)]
+    parts = [machine_lines(run), calls_table(run), metrics_table(run), sessions_table(run), memory_table(run), verdicts_table(run)]
     parts += [f"FAILED {name}: {text}" for name, text in run["failures"].items()]
     return "\n\n".join(part for part in parts if part)

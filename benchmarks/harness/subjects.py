@@ -33,14 +33,16 @@ class Subject:
     process: Process | None = None
 
 
-def start_gateway(paths: Paths, processes: Processes, name: str, port: int | None = None) -> tuple[Process, int]:
+def start_gateway(
+    paths: Paths, processes: Processes, name: str, port: int | None = None, settings: dict | None = None
+) -> tuple[Process, int]:
     """A gateway with the echo server behind it and a data directory of its own; `port` is given for a restart."""
     if paths.gateway is None:
         raise MeasurementFailed("there is no gateway binary: give --binary PATH, or build it with `make release`")
     directory = paths.work / name
     directory.mkdir(exist_ok=True)
     configuration = directory / "config.json"
-    configuration.write_text(json.dumps({"mcpServers": {"echo": {"command": str(paths.echo)}}}))
+    configuration.write_text(json.dumps({"mcpServers": {"echo": {"command": str(paths.echo)}}, "gateway": settings or {}}))
     port = port or free_port()
     process = processes.start(name, [
         str(paths.gateway), "serve", "--config", str(configuration), "--port", str(port),
@@ -49,10 +51,10 @@ def start_gateway(paths: Paths, processes: Processes, name: str, port: int | Non
     return process, port
 
 
-def gateway(paths: Paths, processes: Processes) -> Subject:
-    process, port = start_gateway(paths, processes, "gateway")
+def gateway(paths: Paths, processes: Processes, name: str = "gateway", settings: dict | None = None) -> Subject:
+    process, port = start_gateway(paths, processes, name, settings=settings)
     process.wait_until("the tool echo__echo", lambda: offers_tool(port, "echo__echo"))
-    return Subject("gateway", "mcp-gateway → echo (stdio)", port, tool="echo__echo", cpu_of=[process.pid], process=process)
+    return Subject(name, "mcp-gateway → echo (stdio)", port, tool="echo__echo", cpu_of=[process.pid], process=process)
 
 
 def static_route(gateway_subject: Subject, path: str) -> Subject:

@@ -25,6 +25,7 @@ TARGETS = (
     Target("req/s at 64 connections, of NGINX's", 0.6, True, "×", rate_ratio("nginx")),
     Target("req/s at 64 connections, of mcp-proxy's", 20, True, "×", rate_ratio("mcp-proxy")),
     Target("CPU per request at 64 connections", 30, False, "µs", lambda run: call(run, "gateway", 64, "cpu_us_each")),
+    Target("metrics, of the CPU per request", 2, False, "%", lambda run: run["metrics"]["cost_percent"]),
     Target("p99 at 64 connections", 5, False, "ms", lambda run: call(run, "gateway", 64, "p99_us") / 1000),
     Target("p50 at 1 connection, of NGINX's", 2, False, "×", lambda run: call(run, "gateway", 1, "p50_us") / call(run, "nginx", 1, "p50_us")),
     Target("durable sessions per second", 3000, True, "/s", lambda run: run["sessions"]["per_second"]),

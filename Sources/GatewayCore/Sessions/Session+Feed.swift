@@ -1,6 +1,6 @@
 import MCPProtocol
 import NIOConcurrencyHelpers
-public import NIOCore
+import NIOCore
 
 /// The feed of a session (`/sse/events`): every event of the session in one stream, for any number of connections.
 extension Session {

@@ -32,7 +32,8 @@ extension MCPConnection {
                 guard connection.requestNumber == number else { return }
                 guard case .success(_?) = result else { return connection.initialize(message) }
                 let error = RPCError(
-                    code: .invalidRequest, message: "the session is initialized already; send initialize without Mcp-Session-Id for a new one")
+                    code: .invalidRequest,
+                    message: "the session is initialized already; send initialize without Mcp-Session-Id for a new one")
                 connection.refuse(MCPRefusal(status: .badRequest, error: error), closing: false, id: message.idBytes)
             }
         }

@@ -37,8 +37,8 @@ extension MCPConnection {
                 MCPRefusal(
                     status: .tooManyRequests,
                     error: RPCError(
-                        code: .invalidRequest, message: "the session has too many open streams (limits.maxListeningStreamsPerSession)")),
-                closing: false)
+                        code: .invalidRequest, message: "the session has too many open streams (limits.maxListeningStreamsPerSession)"),
+                    headers: [("retry-after", "1")]), closing: false)
         }
         let writer = SSEWriter(
             stream: stream, startsAfter: after, style: .mcp(session.revision, isResumed: false), connection: self,

@@ -14,7 +14,8 @@ struct MCPRefusal: Error {
         status: .badRequest, code: "malformed_request", error: RPCError(code: .invalidRequest, message: "malformed HTTP request"))
     static let badTarget = MCPRefusal(
         status: .badRequest, code: "malformed_request",
-        error: RPCError(code: .invalidRequest, message: "the request target must be a path or an http URL, and a transfer coding must be \"chunked\""))
+        error: RPCError(
+            code: .invalidRequest, message: "the request target must be a path or an http URL, and a transfer coding must be \"chunked\""))
     static let headerTooLarge = MCPRefusal(
         status: .requestHeaderFieldsTooLarge, code: "header_too_large",
         error: RPCError(code: .invalidRequest, message: "the header is larger than the limit (limits.maxHeaderBytes)"))

@@ -36,6 +36,8 @@ extension GatewayRuntime {
     var readinessReport: ReadinessReport {
         var reasons: [String] = []
         if gateway.isDraining { reasons.append("the gateway is stopping") }
+        let starting = gateway.startingUpstreams
+        if !starting.isEmpty { reasons.append("servers are starting: \(starting.joined(separator: ", "))") }
         if let failure = store.failure { reasons.append("the store cannot write: \(failure)") }
         for upstream in gateway.upstreamFigures where upstream.required && !upstream.isReady {
             reasons.append("the required server \"\(upstream.name)\" is not up: \(upstream.failure ?? "it is starting")")
