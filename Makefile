@@ -9,10 +9,11 @@ MAKEFLAGS += --no-print-directory
 CONFIG ?= mcp-gateway.json
 # More arguments: make run ARGS='--port 3002', make test ARGS='-k restart' (for pytest).
 ARGS ?=
+FUZZ_ARGS ?=
 # Test processes that run at the same time.
 JOBS ?= 2
 
-.PHONY: help run build release test unit interop lint bench clean
+.PHONY: help run build release test unit interop fuzz lint bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +33,7 @@ release: ## Release build (some minutes the first time)
 	@echo '==> swift build -c release'
 	@swift build -c release
 
-test: unit interop ## Every test: Swift Testing, then the official Python SDK and fastmcp against the built binary
+test: unit interop fuzz ## Every test: Swift Testing, other people's clients against the built binary, fuzzing
 	@echo '==> all tests passed'
 
 unit: ## Swift tests only
@@ -52,6 +53,10 @@ interop: ## Interop tests only (ARGS='-k resumption' picks some)
 		echo '==> again, one at a time: a busy machine fails tests with deadlines, a bug fails twice'; \
 		.venv/bin/python -m pytest Tests/Interop --last-failed --last-failed-no-failures none; }
 
+fuzz: ## Fuzz what reads bytes from outside, 10 s for each target (FUZZ_ARGS='--seconds 300 --target json')
+	@scripts/install-dependencies --build
+	@Tests/Fuzz/run $(FUZZ_ARGS)
+
 lint: ## Check the format of every Swift file (swift format, .swift-format)
 	@scripts/install-dependencies --build
 	@echo '==> swift format lint'
@@ -63,4 +68,4 @@ bench: release ## Measure a release build beside its peers (benchmarks/README.md
 	@benchmarks/run $(ARGS)
 
 clean: ## Remove everything that was built or installed here
-	rm -rf .build .venv .venv-bench
+	rm -rf .build .build-fuzz .venv .venv-bench

@@ -1,0 +1,1 @@
+../../../../Sources/GatewayCore/Streams/EventID.swift

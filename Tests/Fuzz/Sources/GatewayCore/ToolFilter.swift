@@ -1,0 +1,1 @@
+../../../../Sources/GatewayCore/Catalogue/ToolFilter.swift
