@@ -71,12 +71,10 @@ extension Gateway {
         switch method {
         case .resourcesUpdated:
             guard let uri = notification.json.string(notification.param("uri")) else { return }
-            for session in registry.all where inScope(session) && session.isSubscribed(to: uri) {
-                session.sendUnsolicited(notification.bytes)
-            }
+            send(notification, from: peer) { inScope($0) && $0.isSubscribed(to: uri) }
         case .tasksStatus:
             guard let task = notification.json.string(notification.param("taskId")) else { return }
-            for session in registry.all where session.upstream(ofTask: task) == host.name { session.sendUnsolicited(notification.bytes) }
+            send(notification, from: peer) { $0.upstream(ofTask: task) == host.name }
         case .progress, .cancelled:
             // Of a request that is over.
             return
@@ -85,21 +83,48 @@ extension Gateway {
             // one session's call made the server say is then not shown to the others.
             let exchanges = peer.openExchanges()
             guard let first = exchanges.first, exchanges.allSatisfy({ $0.session === first.session }) else {
-                if exchanges.isEmpty { broadcast(notification, method: method, where: inScope) }
-                return
+                guard exchanges.isEmpty else { return }
+                // Log messages only to those that asked for a level.
+                return send(notification, from: peer) { session in
+                    inScope(session) && session.connectedStreams > 0
+                        && (method != .loggingMessage || session.hasLogLevel && session.wants(notification))
+                }
             }
             guard method != .loggingMessage || first.session.wants(notification) else { return }
             _ = peer.newestExchange()?.emit(.notification(notification.bytes))
         }
     }
 
-    /// Sends to every session that listens now; log messages only to those that asked for a level.
-    private func broadcast(_ notification: Message, method: MCPProtocol.Method, where isMeant: (Session) -> Bool) {
-        for session in registry.all where isMeant(session) && session.connectedStreams > 0 {
-            if method == .loggingMessage {
-                guard session.state.withLockedValue({ $0.logLevel }) != nil, session.wants(notification) else { continue }
-            }
+    private func send(_ notification: Message, from peer: UpstreamPeer, to isMeant: (Session) -> Bool) {
+        var recipients = 0
+        for session in registry.all where isMeant(session) {
             session.sendUnsolicited(notification.bytes)
+            recipients += 1
+        }
+        // The peer counts it once in any case.
+        if recipients > 1 { peer.passedOn(messages: recipients - 1, bytes: (recipients - 1) * notification.bytes.readableBytes) }
+    }
+
+    // MARK: Fences
+
+    /// Runs `body` when everything that was given to exchanges and streams before has gone through the event loops and the event log.
+    func whenPassedOn(_ body: @escaping @Sendable () -> Void) {
+        // From the upstream's loop to those of the clients' connections, from there through the log, and from the log to the loops again.
+        onEveryLoop { self.events.barrier { self.onEveryLoop(body) } }
+    }
+
+    /// Runs `body` once when every event loop has done what it had to do before.
+    private func onEveryLoop(_ body: @escaping @Sendable () -> Void) {
+        let loops = Array(eventLoopGroup.makeIterator())
+        let left = NIOLockedValueBox(loops.count)
+        for loop in loops {
+            loop.execute {
+                let isLast = left.withLockedValue { left in
+                    left -= 1
+                    return left == 0
+                }
+                if isLast { body() }
+            }
         }
     }
 }

@@ -46,7 +46,7 @@ import Testing
         bench.makeReady()
         let call = try bench.call()
         let message = bench.link.messages(of: .toolsCall)[0]
-        for id in ["999", "\"1\"", "null", "-1", "1.5"] {
+        for id in ["999", "\"1\"", "\"x\"", "-1", "1.5"] {
             bench.link.receive("{\"jsonrpc\":\"2.0\",\"id\":\(id),\"error\":{\"code\":1,\"message\":\"x\"}}")
         }
         #expect(!call.isOver)
@@ -55,6 +55,31 @@ import Testing
         bench.link.shakeHands()
         #expect(call.responses.count == 1)
         #expect(bench.owner.ready.count == 1)
+    }
+
+    @Test("An answer whose id is in quotes is taken for its call")
+    func quotedID() throws {
+        let bench = PeerBench()
+        bench.makeReady()
+        let call = try bench.call()
+        bench.link.receive(#"{"jsonrpc":"2.0","id":"2","result":{"ok":true}}"#)
+        #expect(call.responses.count == 1)
+    }
+
+    @Test("An error without id is the answer when one request is open, and nobody's when there are several")
+    func errorWithoutID() throws {
+        let bench = PeerBench()
+        bench.makeReady()
+        let error = #"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"cannot read this"}}"#
+        let only = try bench.call()
+        bench.link.receive(error)
+        #expect(only.failures.map(\.code.rawValue) == [-32700])
+        #expect(only.failures.first?.message.contains("cannot read this") == true)
+        let several = [try bench.call("2"), try bench.call("3")]
+        bench.link.receive(error)
+        #expect(several.map(\.isOver) == [false, false])
+        bench.link.receive(#"{"jsonrpc":"2.0","id":null,"result":{}}"#)
+        #expect(several.map(\.isOver) == [false, false])
     }
 
     @Test("The request's other bytes are not touched, but line breaks become spaces")

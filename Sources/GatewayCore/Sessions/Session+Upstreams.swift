@@ -50,6 +50,9 @@ extension Session {
         sendUnsolicited(bytes)
     }
 
+    /// Whether the client asked for log messages of some level.
+    var hasLogLevel: Bool { state.withLockedValue { $0.logLevel } != nil }
+
     /// Whether a `notifications/message` is at least as severe as the client asked for.
     func wants(_ message: Message) -> Bool {
         guard let minimum = state.withLockedValue({ $0.logLevel }),

@@ -44,7 +44,13 @@ public struct UpstreamInfo: Sendable {
     }
 
     /// Raw `capabilities`.
-    public var capabilities: JSONSpan { initializeResult.member("capabilities", of: initializeResult.root) }
+    public var capabilities: JSONSpan { object("capabilities") }
+
+    /// A member of the result; `.absent` when it is no object, as it must be.
+    private func object(_ name: StaticString) -> JSONSpan {
+        let span = initializeResult.member(name, of: initializeResult.root)
+        return initializeResult.isObject(span) ? span : .absent
+    }
 
     /// Whether a capability is declared.
     public func has(_ capability: StaticString) -> Bool { initializeResult.member(capability, of: capabilities).isPresent }
@@ -60,7 +66,7 @@ public struct UpstreamInfo: Sendable {
     }
 
     /// Raw `serverInfo`.
-    public var serverInfo: ByteBuffer? { initializeResult.slice(initializeResult.member("serverInfo", of: initializeResult.root)) }
+    public var serverInfo: ByteBuffer? { initializeResult.slice(object("serverInfo")) }
 
     /// `instructions`, decoded.
     public var instructions: String? { initializeResult.string(initializeResult.member("instructions", of: initializeResult.root)) }

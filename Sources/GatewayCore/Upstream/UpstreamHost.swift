@@ -205,6 +205,8 @@ extension UpstreamHost: UpstreamPeerOwner {
         settle()
     }
 
+    func peer(_ peer: UpstreamPeer, whenPassedOn body: @escaping @Sendable () -> Void) { gateway.whenPassedOn(body) }
+
     func peer(_ peer: UpstreamPeer, receivedRequest request: Message) {
         guard let id = request.idBytes else { return }
         guard let session = session(of: peer) else {

@@ -12,6 +12,8 @@ public protocol UpstreamLink: AnyObject, Sendable {
     func send(_ message: ByteBuffer, call: UInt64?) -> LinkAdmission
     /// The handshake is done: the revision is fixed, a listening stream may be opened.
     func handshakeCompleted(revision: Revision)
+    /// Begins or stops to read what the server says. Links that cannot make their server wait read on.
+    func setReading(_ isReading: Bool)
     /// Closes the link in an orderly way; the delegate hears of it when that is done.
     func close()
 }

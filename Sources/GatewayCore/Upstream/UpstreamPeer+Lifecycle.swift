@@ -28,6 +28,7 @@ extension UpstreamPeer {
                     return
                 }
                 core.link = link
+                core.window.restarted()
                 self.shakeHands(core, link: link)
             case .failure(let error):
                 guard case .connecting(attempt) = core.phase else {
@@ -57,6 +58,15 @@ extension UpstreamPeer {
         link?.close()
     }
 
+    /// The server answered, but not so that one can go on.
+    func failHandshake(_ core: UpstreamPeerCore, reason: String) {
+        guard case .connecting = core.phase else { return }
+        let link = core.link
+        core.link = nil
+        wentDown(core, reason: reason, mayReconnectAtOnce: false)
+        link?.close()
+    }
+
     /// The answer to `initialize` (basic/lifecycle).
     func completeHandshake(_ core: UpstreamPeerCore, with response: Message) {
         core.handshakeCall = nil
@@ -65,18 +75,13 @@ extension UpstreamPeer {
             let json = try? JSONText(validating: result)
         else {
             let text = response.json.string(response.json.member("message", of: response.error)) ?? "no reason given"
-            core.link = nil
-            wentDown(core, reason: "it refused initialize: \(text)", mayReconnectAtOnce: false)
-            link.close()
-            return
+            return failHandshake(core, reason: "it refused initialize: \(text)")
         }
+        guard json.isObject(json.root) else { return failHandshake(core, reason: "it answered initialize with a result that is no object") }
         let version = json.string(json.member("protocolVersion", of: json.root)) ?? ""
         guard let revision = Revision(rawValue: version) else {
-            core.link = nil
             let known = Revision.allCases.map(\.rawValue).joined(separator: ", ")
-            wentDown(core, reason: "it speaks protocol version \"\(version)\"; the gateway knows \(known)", mayReconnectAtOnce: false)
-            link.close()
-            return
+            return failHandshake(core, reason: "it speaks protocol version \"\(version)\"; the gateway knows \(known)")
         }
         let info = UpstreamInfo(revision: revision, initializeResult: json)
         core.info = info

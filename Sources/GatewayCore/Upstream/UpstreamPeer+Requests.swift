@@ -1,9 +1,9 @@
 import DequeModule
 import Logging
 import MCPProtocol
-public import NIOCore
+import NIOCore
 
-/// Requests out, responses and notifications in. Runs on the event loop.
+/// Requests out. Runs on the event loop.
 extension UpstreamPeer {
     func enqueue(_ request: UpstreamRequest, handler: any UpstreamCallHandler, core: UpstreamPeerCore) {
         let now = eventLoop.now
@@ -70,7 +70,7 @@ extension UpstreamPeer {
     }
 
     /// The call, which is over with this.
-    private func take(_ call: UInt64, _ core: UpstreamPeerCore) -> UpstreamPeerCore.Call? {
+    func take(_ call: UInt64, _ core: UpstreamPeerCore) -> UpstreamPeerCore.Call? {
         let entry = core.calls.removeValue(forKey: call)
         if entry != nil { callEnded() }
         return entry
@@ -128,111 +128,6 @@ extension UpstreamPeer {
                 task.cancel()
                 core.deadlineTask = nil
             }
-        }
-    }
-
-    /// Tasks whose progress can still be told, at most; the oldest are forgotten first.
-    private static let maximumTasks = 1000
-
-    private func rememberTask(_ exchange: Exchange, call: UInt64, core: UpstreamPeerCore) {
-        core.tasks[call] = exchange
-        core.taskOrder.append(call)
-        if core.taskOrder.count > Self.maximumTasks, let oldest = core.taskOrder.popFirst() { core.tasks.removeValue(forKey: oldest) }
-    }
-
-    // MARK: From the link
-
-    public func link(_ link: any UpstreamLink, received bytes: ByteBuffer) {
-        let core = core.value
-        guard core.link === link else { return }
-        do throws(MessageError) {
-            receive(try Message.parse(bytes), core: core)
-        } catch {
-            // Servers of 2025-03-26 may answer in batches; anything else on stdout is a print statement that went astray.
-            if case .batch(let elements)? = try? Message.parsePayload(bytes) {
-                for case .success(let message) in elements { receive(message, core: core) }
-                return
-            }
-            if let id = error.id, let json = try? JSONText(validating: id), let call = json.unsigned(json.root) {
-                take(call, core)?.handler.upstreamFailed(
-                    RPCError(code: .internalError, message: "upstream \"\(name)\" answered with a broken message: \(error)"))
-            }
-            logger.warning(
-                "upstream sent something that is no MCP message",
-                metadata: ["upstream": "\(name)", "error": "\(error)", "bytes": "\(bytes.readableBytes)"])
-        }
-    }
-
-    private func receive(_ message: Message, core: UpstreamPeerCore) {
-        switch message.kind {
-        case .response, .errorResponse:
-            // An answer after a cancellation, or to nothing that was asked, has no taker.
-            guard let call = message.json.unsigned(message.id) else { return }
-            if call == core.handshakeCall {
-                completeHandshake(core, with: message)
-            } else if let entry = take(call, core) {
-                let now = eventLoop.now
-                wasUsed(at: now)
-                if let sentAt = entry.sentAt { metrics.responded(afterNanoseconds: (now - sentAt).nanoseconds) }
-                if let exchange = entry.handler as? Exchange, exchange.mayBecomeTask { rememberTask(exchange, call: call, core: core) }
-                guard message.kind == .errorResponse || message.json.isObject(message.result) else {
-                    entry.handler.upstreamFailed(
-                        RPCError(code: .internalError, message: "upstream \"\(name)\" answered with a result that is no object"))
-                    return
-                }
-                entry.handler.upstreamResponded(message)
-            }
-        case .notification:
-            if message.methodName == .progress, let call = message.json.unsigned(message.param("progressToken")) {
-                guard var entry = core.calls[call] else {
-                    core.tasks[call]?.taskProgressed(message)
-                    return
-                }
-                entry.deadline = eventLoop.now + entry.timeout
-                core.calls[call] = entry
-                entry.handler.upstreamProgressed(message)
-                return
-            }
-            if message.methodName == .cancelled, let id = message.json.slice(message.routing.requestID) { core.openInputs.remove(id) }
-            core.owner?.peer(self, receivedNotification: message)
-        case .request:
-            if message.methodName == .ping, let id = message.idBytes {
-                core.link?.send(MessageWriter.response(id: id, result: ByteBuffer(string: "{}")), call: nil)
-                return
-            }
-            // The server waits for its client: what was asked of it is not silent meanwhile.
-            if let id = message.idBytes { core.openInputs.insert(id) }
-            core.lastInput = eventLoop.now
-            core.owner?.peer(self, receivedRequest: message)
-        }
-    }
-
-    public func link(_ link: any UpstreamLink, failed call: UInt64, with error: LinkCallFailure) {
-        let core = core.value
-        guard core.link === link else { return }
-        if call == core.handshakeCall {
-            core.link = nil
-            wentDown(core, reason: "the handshake failed: \(error.text)", mayReconnectAtOnce: false)
-            link.close()
-            return
-        }
-        guard var entry = core.calls[call] else { return }
-        if case .sessionEnded = error, !entry.wasResent, entry.request != nil {
-            entry.wasResent = true
-            core.calls[call] = entry
-            core.waiting.append(call)
-            return
-        }
-        take(call, core)?.handler.upstreamFailed(
-            RPCError(code: .connectionClosed, message: "upstream \"\(name)\" did not answer: \(error.text)"))
-    }
-}
-
-extension LinkCallFailure {
-    fileprivate var text: String {
-        switch self {
-        case .sessionEnded: "its session ended"
-        case .failed(let reason): reason
         }
     }
 }

@@ -14,6 +14,13 @@ public protocol UpstreamPeerOwner: AnyObject, Sendable {
     func peer(_ peer: UpstreamPeer, receivedRequest request: Message)
     /// A notification other than progress of a request.
     func peer(_ peer: UpstreamPeer, receivedNotification notification: Message)
+    /// Runs `body` when everything that the peer said before has been passed on to the clients and the event log.
+    func peer(_ peer: UpstreamPeer, whenPassedOn body: @escaping @Sendable () -> Void)
+}
+
+extension UpstreamPeerOwner {
+    /// For an owner that passes nothing on.
+    public func peer(_ peer: UpstreamPeer, whenPassedOn body: @escaping @Sendable () -> Void) { body() }
 }
 
 /// How a peer introduces itself and how patient it is.
@@ -235,6 +242,8 @@ final class UpstreamPeerCore {
     /// Raw ids of requests of the server to its client that are not answered yet.
     var openInputs: Set<ByteBuffer> = []
     var lastInput: NIODeadline
+    var window = NotificationWindow()
+    var unusual = LogThrottle()
     var lastFailure = "it has not finished starting"
     weak var owner: (any UpstreamPeerOwner)?
 

@@ -63,6 +63,9 @@ final class HTTPLink: UpstreamLink, StreamableHTTPClientDelegate {
         state.value.client?.initialized(revision: revision.rawValue, openListeningStream: true)
     }
 
+    /// The client reads on: TCP's own flow control is all that makes a remote server wait.
+    func setReading(_ isReading: Bool) {}
+
     func close() {
         guard !state.value.isClosed, let client = state.value.client else { return }
         state.value.isClosed = true

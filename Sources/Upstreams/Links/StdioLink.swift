@@ -46,6 +46,8 @@ final class StdioLink: UpstreamLink, ChildProcessDelegate {
 
     func handshakeCompleted(revision: Revision) {}
 
+    func setReading(_ isReading: Bool) { child.value?.setReading(isReading) }
+
     func close() {
         isClosing.value = true
         child.value?.stop()

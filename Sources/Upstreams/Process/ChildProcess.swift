@@ -51,6 +51,12 @@ public final class ChildProcess: Sendable {
         core.value.send(message)
     }
 
+    /// Begins or stops to read the child's standard output; while it is not read, the child has to wait when its pipe is full. What was read
+    /// already is still delivered.
+    public func setReading(_ isReading: Bool) {
+        core.value.setReading(isReading)
+    }
+
     /// Asks the child to end: closes its standard input (after what is queued), then SIGTERM, then SIGKILL to its group,
     /// see ``ChildLimits``. What it still writes is delivered.
     public func stop() {

@@ -19,6 +19,7 @@ final class ChildProcessCore {
     private var child: ChildProcess?
     private var delegate: (any ChildProcessDelegate)?
     private var released = false
+    private var hasExited = false
 
     /// - Parameter release: completed when the process may be reaped; until then its id, and its group's, are its own.
     init(
@@ -52,6 +53,12 @@ final class ChildProcessCore {
         return input.send(message)
     }
 
+    func setReading(_ isReading: Bool) {
+        // Of one that has exited the little that is in the pipe is read at once: it is only waited for so long.
+        guard let output = outputs.first, isReading || !hasExited else { return }
+        output.setOption(.autoRead, value: isReading).whenFailure { _ in /* closed already */ }
+    }
+
     func stop() {
         perform(lifecycle.stop())
     }
@@ -81,6 +88,8 @@ final class ChildProcessCore {
     }
 
     func processExited() {
+        hasExited = true
+        setReading(true)
         perform(lifecycle.processExited())
     }
 

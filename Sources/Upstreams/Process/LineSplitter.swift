@@ -14,6 +14,7 @@ struct LineSplitter {
     private let maxLineBytes: Int
     /// The beginning of a line whose newline has not come yet.
     private var partial = ByteBuffer()
+    private var isFirstLine = true
 
     init(maxLineBytes: Int) {
         self.maxLineBytes = maxLineBytes
@@ -63,13 +64,18 @@ struct LineSplitter {
     }
 
     @inline(__always)
-    private func deliver(_ whole: ByteBuffer, to line: (ByteBuffer) -> Void) -> Bool {
+    private mutating func deliver(_ whole: ByteBuffer, to line: (ByteBuffer) -> Void) -> Bool {
         var whole = whole
         let length = whole.readableBytes
         if length > 0, whole.getInteger(at: whole.writerIndex - 1, as: UInt8.self) == UInt8(ascii: "\r") {
             whole.moveWriterIndex(to: whole.writerIndex - 1)
         }
         guard whole.readableBytes <= maxLineBytes else { return false }
+        if isFirstLine {
+            isFirstLine = false
+            // A byte order mark is no part of the text (RFC 8259, section 8.1, lets a reader ignore it).
+            if whole.readableBytesView.starts(with: [0xEF, 0xBB, 0xBF]) { whole.moveReaderIndex(forwardBy: 3) }
+        }
         if whole.readableBytes > 0 {
             line(whole)
         }

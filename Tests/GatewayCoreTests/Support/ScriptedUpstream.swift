@@ -11,6 +11,7 @@ final class ScriptedLink: UpstreamLink {
         var accepts = true
         var isClosing = false
         var revision: Revision?
+        var reading: [Bool] = []
     }
 
     let eventLoop: any EventLoop
@@ -54,6 +55,10 @@ final class ScriptedLink: UpstreamLink {
     }
 
     func handshakeCompleted(revision: Revision) { state.withLockedValue { $0.revision = revision } }
+
+    func setReading(_ isReading: Bool) { state.withLockedValue { $0.reading.append(isReading) } }
+    /// What the peer asked for, in order.
+    var reading: [Bool] { state.withLockedValue { $0.reading } }
 
     func close() {
         state.withLockedValue { $0.isClosing = true }

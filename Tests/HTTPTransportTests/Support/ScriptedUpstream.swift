@@ -71,6 +71,7 @@ final class ScriptedLink: UpstreamLink {
     }
 
     func handshakeCompleted(revision: Revision) {}
+    func setReading(_ isReading: Bool) {}
 
     func close() {
         eventLoop.execute { self.delegate.link(self, closed: LinkClosure(description: "closed", isOrderly: true)) }

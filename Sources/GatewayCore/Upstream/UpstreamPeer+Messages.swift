@@ -1,0 +1,182 @@
+import DequeModule
+import Logging
+import MCPProtocol
+public import NIOCore
+
+/// What comes from the server: responses, notifications, requests, and what is none of them. Runs on the event loop.
+extension UpstreamPeer {
+    public func link(_ link: any UpstreamLink, received bytes: ByteBuffer) {
+        let core = core.value
+        guard core.link === link else { return }
+        do throws(MessageError) {
+            receive(try Message.parse(bytes), core: core)
+        } catch {
+            receiveBroken(bytes, error, core: core)
+        }
+    }
+
+    public func link(_ link: any UpstreamLink, failed call: UInt64, with error: LinkCallFailure) {
+        let core = core.value
+        guard core.link === link else { return }
+        if call == core.handshakeCall { return failHandshake(core, reason: "the handshake failed: \(error.text)") }
+        guard var entry = core.calls[call] else { return }
+        if case .sessionEnded = error, !entry.wasResent, entry.request != nil {
+            entry.wasResent = true
+            core.calls[call] = entry
+            core.waiting.append(call)
+            return
+        }
+        take(call, core)?.handler.upstreamFailed(
+            RPCError(code: .connectionClosed, message: "upstream \"\(name)\" did not answer: \(error.text)"))
+    }
+
+    private func receive(_ message: Message, core: UpstreamPeerCore) {
+        switch message.kind {
+        case .response, .errorResponse: receiveResponse(message, core: core)
+        case .notification: receiveNotification(message, core: core)
+        case .request: receiveRequest(message, core: core)
+        }
+    }
+
+    // MARK: Responses
+
+    private func receiveResponse(_ message: Message, core: UpstreamPeerCore) {
+        guard let call = message.json.callNumber(message.id) else {
+            if message.kind == .errorResponse, message.json.equals(message.id, "null") { receiveErrorWithoutID(message, core: core) }
+            return
+        }
+        if call == core.handshakeCall { return completeHandshake(core, with: message) }
+        guard core.calls[call]?.sentAt != nil, let entry = take(call, core) else {
+            // After a cancellation or a timeout, a second time, or to nothing that was asked (yet).
+            logger.debug("upstream answered what nobody waits for", metadata: ["upstream": "\(name)", "call": "\(call)"])
+            return
+        }
+        let now = eventLoop.now
+        wasUsed(at: now)
+        if let sentAt = entry.sentAt { metrics.responded(afterNanoseconds: (now - sentAt).nanoseconds) }
+        guard message.kind == .errorResponse || message.json.isObject(message.result) else {
+            entry.handler.upstreamFailed(
+                RPCError(code: .internalError, message: "upstream \"\(name)\" answered with a result that is no object"))
+            return
+        }
+        if let exchange = entry.handler as? Exchange, exchange.mayBecomeTask { rememberTask(exchange, call: call, core: core) }
+        entry.handler.upstreamResponded(message)
+    }
+
+    /// JSON-RPC 2.0, section 5: a server that could not read the id of a request answers with null. If it has only one request to answer, it
+    /// must be that one.
+    private func receiveErrorWithoutID(_ message: Message, core: UpstreamPeerCore) {
+        let json = message.json
+        let text = json.string(json.member("message", of: message.error)) ?? "no reason given"
+        logUnusual("upstream reported an error without saying which request it is about", text, core: core)
+        if core.handshakeCall != nil { return failHandshake(core, reason: "it refused initialize: \(text)") }
+        let sent = core.calls.filter { $0.value.sentAt != nil }
+        guard sent.count == 1, let call = sent.first?.key else { return }
+        let code = json.integer(json.member("code", of: message.error)) ?? RPCError.Code.internalError.rawValue
+        take(call, core)?.handler.upstreamFailed(RPCError(code: .init(rawValue: code), message: "upstream \"\(name)\": \(text)"))
+    }
+
+    /// Tasks whose progress can still be told, at most; the oldest are forgotten first.
+    private static let maximumTasks = 1000
+
+    private func rememberTask(_ exchange: Exchange, call: UInt64, core: UpstreamPeerCore) {
+        core.tasks[call] = exchange
+        core.taskOrder.append(call)
+        if core.taskOrder.count > Self.maximumTasks, let oldest = core.taskOrder.popFirst() { core.tasks.removeValue(forKey: oldest) }
+    }
+
+    // MARK: Notifications and requests
+
+    private func receiveNotification(_ message: Message, core: UpstreamPeerCore) {
+        defer { passedOn(messages: 1, bytes: message.bytes.readableBytes) }
+        if message.methodName == .progress, let call = message.json.callNumber(message.param("progressToken")) {
+            guard var entry = core.calls[call] else {
+                core.tasks[call]?.taskProgressed(message)
+                return
+            }
+            entry.deadline = eventLoop.now + entry.timeout
+            core.calls[call] = entry
+            entry.handler.upstreamProgressed(message)
+            return
+        }
+        if message.methodName == .cancelled, let id = message.json.slice(message.routing.requestID) { core.openInputs.remove(id) }
+        core.owner?.peer(self, receivedNotification: message)
+    }
+
+    private func receiveRequest(_ message: Message, core: UpstreamPeerCore) {
+        if message.methodName == .ping, let id = message.idBytes {
+            core.link?.send(MessageWriter.response(id: id, result: ByteBuffer(string: "{}")), call: nil)
+            return
+        }
+        // The server waits for its client: what was asked of it is not silent meanwhile.
+        if let id = message.idBytes { core.openInputs.insert(id) }
+        core.lastInput = eventLoop.now
+        core.owner?.peer(self, receivedRequest: message)
+    }
+
+    // MARK: Backpressure
+
+    /// Notifications were passed on, to one client or to many. When too many of them are on their way the server is not read until they have
+    /// arrived: one that floods fills its own pipe, not the gateway's memory.
+    func passedOn(messages: Int, bytes: Int) {
+        perform(core.value.window.received(messages: messages, bytes: bytes), core: core.value)
+    }
+
+    private func perform(_ action: NotificationWindow.Action, core: UpstreamPeerCore) {
+        if let isReading = action.reading {
+            core.link?.setReading(isReading)
+            if !isReading { logUnusual("upstream sends notifications faster than they can be passed on; it has to wait", nil, core: core) }
+        }
+        guard action.startsFence, let owner = core.owner else { return }
+        owner.peer(self, whenPassedOn: { self.onLoop { core in self.perform(core.window.fencePassed(), core: core) } })
+    }
+
+    // MARK: What is no message
+
+    private func receiveBroken(_ bytes: ByteBuffer, _ error: MessageError, core: UpstreamPeerCore) {
+        // Servers of 2025-03-26 may answer in batches; anything else on stdout is a print statement that went astray.
+        if case .batch(let elements)? = try? Message.parsePayload(bytes) {
+            for element in elements {
+                switch element {
+                case .success(let message): receive(message, core: core)
+                case .failure(let error): failBrokenAnswer(BrokenAnswer.call(of: error, in: ByteBuffer()), error, core: core)
+                }
+            }
+            return
+        }
+        failBrokenAnswer(BrokenAnswer.call(of: error, in: bytes), error, core: core)
+        logUnusual("upstream sent something that is no MCP message", "\(error)", core: core)
+    }
+
+    /// Nobody has to wait for an answer that has come but cannot be read.
+    private func failBrokenAnswer(_ call: UInt64?, _ error: MessageError, core: UpstreamPeerCore) {
+        guard let call else { return }
+        if call == core.handshakeCall { return failHandshake(core, reason: "it answered initialize with a broken message: \(error)") }
+        guard core.calls[call]?.sentAt != nil else { return }
+        take(call, core)?.handler.upstreamFailed(
+            RPCError(code: .internalError, message: "upstream \"\(name)\" answered with a broken message: \(error)"))
+    }
+
+    /// A warning that a server can cause as often as it likes: only some of them are written.
+    private func logUnusual(_ text: Logger.Message, _ detail: String?, core: UpstreamPeerCore) {
+        guard let suppressed = core.unusual.pass(at: eventLoop.now) else { return }
+        var metadata: Logger.Metadata = ["upstream": "\(name)"]
+        if let detail { metadata["error"] = "\(detail)" }
+        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
+        logger.warning(text, metadata: metadata)
+    }
+}
+
+extension LinkCallFailure {
+    fileprivate var text: String {
+        switch self {
+        case .sessionEnded: "its session ended"
+        case .failed(let reason): reason
+        }
+    }
+}
+
+extension JSONText {
+    /// The number of a call in an id or progress token of the server's: as it was given, or in quotes, as some servers give it back.
+    fileprivate func callNumber(_ span: JSONSpan) -> UInt64? { unsigned(span) ?? string(span).flatMap { UInt64($0) } }
+}
