@@ -119,7 +119,8 @@ struct BrokenAnswerTests {
         arguments: [
             (#"{"jsonrpc":"2.0","id":7,"result":{"a":"b"#, 7), (#"{"id" : 12,"jsonrpc":"2.0","result":{]}"#, 12),
             (#"{"jsonrpc":"2.0","id":"7","result":{"#, nil), (#"{"id":7,"#, nil), (#"{"jsonrpc":"2.0","id":-1,"#, nil),
-            (#"{"jsonrpc":"2.0","id""#, nil), (#"{"jsonrpc":"2.0","id":99999999999999999999999,"#, nil), ("", nil), ("hello", nil),
+            (#"{"jsonrpc":"2.0","id""#, nil), (#"{"jsonrpc":"2.0","id":1.5,"result":{}}"#, nil), (#"{"jsonrpc":"2.0","id":15"#, nil),
+            (#"{"jsonrpc":"2.0","id":99999999999999999999999,"#, nil), ("", nil), ("hello", nil),
         ] as [(String, UInt64?)])
     func scan(text: String, call: UInt64?) throws {
         let bytes = ByteBuffer(string: text)

@@ -19,6 +19,10 @@ enum BrokenAnswer {
         guard rest.popFirst() == UInt8(ascii: ":") else { return nil }
         rest = rest.drop(while: isSpace)
         let digits = rest.prefix { $0 &- UInt8(ascii: "0") < 10 }
+        // Of "1.5" the 1 is nobody's id.
+        guard let end = rest.dropFirst(digits.count).first, end == UInt8(ascii: ",") || end == UInt8(ascii: "}") || isSpace(end) else {
+            return nil
+        }
         return UInt64(String(decoding: digits.prefix(20), as: UTF8.self))
     }
 

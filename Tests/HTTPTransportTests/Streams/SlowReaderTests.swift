@@ -1,3 +1,4 @@
+import GatewayCore
 import HTTPTransport
 import NIOCore
 import Testing
@@ -77,6 +78,8 @@ struct SlowReaderTests {
             let padding = String(repeating: "x", count: 100_000)
             for _ in 0..<count { server.upstream.reportProgress(padding) }
             server.upstream.release()
+            // Of what comes later than the replay no more waits than the bound.
+            try await server.wait(until: "everything is in the log") { server.gateway.openExchangeCount == 0 }
             let (reader, _) = try await server.listen(session: session, after: first.id)
             let messages = try await reader.messages()
             #expect(messages.count == count + 1)

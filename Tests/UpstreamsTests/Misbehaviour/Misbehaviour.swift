@@ -24,7 +24,8 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
     /// The limit that is counted.
     var limit: LimitKey?
     var limits = ChildLimits(
-        maxLineBytes: 200_000, maxQueuedInputBytes: 200_000, closeInputGrace: .milliseconds(200), terminateGrace: .milliseconds(200))
+        maxLineBytes: 200_000, maxQueuedInputBytes: 200_000, stderrLinesPerSecond: 3, closeInputGrace: .milliseconds(200),
+        terminateGrace: .milliseconds(200))
     var callTimeout = TimeAmount.seconds(60)
     var handshakeTimeout = TimeAmount.seconds(20)
     /// Length of a string that the call carries as an argument.

@@ -1,5 +1,6 @@
 import GatewayCore
 import NIOCore
+import Upstreams
 
 extension Misbehaviour {
     /// How a child begins and ends, and what it does to its pipes.
@@ -141,7 +142,11 @@ extension Misbehaviour {
                 line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"})
                 while True: raw((line + "\n").encode() * 500)
             """#
-        ) { $0.limit = .maxQueuedInputBytes },
+        ) {
+            $0.limit = .maxQueuedInputBytes
+            $0.limits.maxQueuedInputBytes = 10_000
+            $0.callTimeout = .seconds(4)
+        },
         Misbehaviour(
             "20,000 questions for a client that cannot answer", .result("ok"),
             #"""
