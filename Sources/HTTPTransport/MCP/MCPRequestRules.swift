@@ -25,7 +25,7 @@ struct MCPRequestRules: Sendable {
     /// - Parameters:
     ///   - authority: host and port of a target in absolute form, which then must be allowed too.
     ///   - isProbe: the name that was used for this machine does not matter.
-    func checkSource(_ head: RequestHead, authority: Substring?, isProbe: Bool) throws(MCPRefusal) {
+    func checkSource(_ head: RequestHead, authority: Substring?, isProbe: Bool) throws(Refusal) {
         guard !head.isAmbiguous else {
             throw refuse(.badRequest, "a header field that decides something is given twice")
         }
@@ -37,21 +37,21 @@ struct MCPRequestRules: Sendable {
     }
 
     /// Checks the header of a request for the feed.
-    func checkEvents(_ head: RequestHead) throws(MCPRefusal) {
+    func checkEvents(_ head: RequestHead) throws(Refusal) {
         guard enableSSE else {
-            throw MCPRefusal(
+            throw Refusal(
                 status: .notFound, code: "not_found",
                 error: RPCError(code: .invalidRequest, message: "streams are switched off (gateway.enableSSE)"))
         }
         guard head.accept == nil || accepts(head.accept).events else {
-            throw MCPRefusal(
+            throw Refusal(
                 status: .notAcceptable, code: "not_acceptable",
                 error: RPCError(code: .invalidRequest, message: "Accept must list text/event-stream"))
         }
     }
 
     /// Checks everything else that the header of an MCP request decides. The revision is what the header names, nil without one.
-    func check(_ head: RequestHead) throws(MCPRefusal) -> Revision? {
+    func check(_ head: RequestHead) throws(Refusal) -> Revision? {
         switch head.method {
         case .POST:
             guard isJSON(head.contentType) else {
@@ -75,12 +75,12 @@ struct MCPRequestRules: Sendable {
         return revision
     }
 
-    private func refuse(_ status: HTTPResponseStatus, code: String = "bad_request", _ message: String) -> MCPRefusal {
-        MCPRefusal(status: status, code: code, error: RPCError(code: .invalidRequest, message: message))
+    private func refuse(_ status: HTTPResponseStatus, code: String = "bad_request", _ message: String) -> Refusal {
+        Refusal(status: status, code: code, error: RPCError(code: .invalidRequest, message: message))
     }
 
     /// A page in a browser may call only if its origin is listed, or of this machine when none is ("Security Warning").
-    func checkOrigin(_ origin: String?) throws(MCPRefusal) {
+    func checkOrigin(_ origin: String?) throws(Refusal) {
         guard let origin = origin?.lowercased() else { return }
         if allowedOrigins.contains(origin) || allowedOrigins.contains("*") { return }
         if allowedOrigins.isEmpty, let scheme = origin.range(of: "://"), Self.isLocal(String(origin[scheme.upperBound...])) { return }
@@ -88,7 +88,7 @@ struct MCPRequestRules: Sendable {
     }
 
     /// Keeps a foreign name that resolves to this machine (DNS rebinding) out.
-    func checkHost(_ host: String?) throws(MCPRefusal) {
+    func checkHost(_ host: String?) throws(Refusal) {
         guard let host = host?.lowercased() else { return }
         if !allowedHosts.isEmpty {
             if allowedHosts.contains(host) || allowedHosts.contains(Self.withoutPort(host)) { return }

@@ -7,7 +7,7 @@ import NIOCore
 /// `@unchecked Sendable`: everything mutable is touched on `eventLoop` only; `emit` hops there.
 final class PostResponder: ExchangeSink, RegisteredConnection, @unchecked Sendable {
     private let eventLoop: any EventLoop
-    private weak var connection: MCPConnection?
+    private weak var connection: ClientConnection?
     private let context: MCPServerContext
     private let session: Session
     private let requestIDs: [ByteBuffer]
@@ -19,7 +19,7 @@ final class PostResponder: ExchangeSink, RegisteredConnection, @unchecked Sendab
     var registryIndex: Int?
 
     init(
-        session: Session, requestIDs: [ByteBuffer], isBatch: Bool, connection: MCPConnection, eventLoop: any EventLoop,
+        session: Session, requestIDs: [ByteBuffer], isBatch: Bool, connection: ClientConnection, eventLoop: any EventLoop,
         context: MCPServerContext
     ) {
         self.session = session

@@ -14,14 +14,14 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
     /// The position the client has.
     let startsAfter: UInt64
     private let style: SSEStyle
-    private weak var connection: MCPConnection?
+    private weak var connection: ClientConnection?
     private let context: MCPServerContext
     private var isOpen = true
     var registryIndex: Int?
     private(set) var lastWrite = NIODeadline.now()
 
     init(
-        stream: EventStream, startsAfter: UInt64, style: SSEStyle, connection: MCPConnection, eventLoop: any EventLoop,
+        stream: EventStream, startsAfter: UInt64, style: SSEStyle, connection: ClientConnection, eventLoop: any EventLoop,
         context: MCPServerContext
     ) {
         self.style = style

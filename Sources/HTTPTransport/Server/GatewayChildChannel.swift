@@ -41,7 +41,7 @@ struct GatewayChildChannel: ServerChildChannel, HTTPChannelHandler {
                 HTTPResponseEncoder(), ByteToMessageHandler(decoder), HTTPServerPipelineHandler(),
             ])
             try pipeline.addHandler(
-                MCPConnection(server: server, decoder: decoder) { channel in
+                ClientConnection(server: server, decoder: decoder) { channel in
                     try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
                     promise.succeed(
                         try RouterChannel(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))

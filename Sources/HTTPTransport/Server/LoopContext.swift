@@ -7,7 +7,7 @@ final class LoopContext {
     private let settings: HTTPTransportSettings
     private let load: RequestLoad
     let metrics = RequestMetrics()
-    private var connections = ConnectionRegistry<MCPConnection>()
+    private var connections = ConnectionRegistry<ClientConnection>()
     private var waiting = ConnectionRegistry<PostResponder>()
     private var streaming = ConnectionRegistry<SSEWriter>()
     private var deadlineTimer: RepeatedTask?
@@ -33,7 +33,7 @@ final class LoopContext {
 
     // MARK: Late clients
 
-    func opened(_ connection: MCPConnection) {
+    func opened(_ connection: ClientConnection) {
         connections.add(connection)
         guard deadlineTimer == nil else { return }
         let shortest = min(settings.headerTimeout, settings.bodyTimeout, settings.idleTimeout, settings.writeTimeout)
@@ -42,7 +42,7 @@ final class LoopContext {
         deadlineTimer = eventLoop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in context.value.checkDeadlines() }
     }
 
-    func closed(_ connection: MCPConnection) { connections.remove(connection) }
+    func closed(_ connection: ClientConnection) { connections.remove(connection) }
 
     private func checkDeadlines() {
         guard !connections.members.isEmpty else {

@@ -43,7 +43,7 @@ struct MCPRequestRulesTests {
     private func status(_ sent: Sent) -> UInt? {
         let head = RequestHead(
             HTTPRequestHead(version: .http1_1, method: sent.method, uri: "/mcp", headers: HTTPHeaders(sent.fields)))
-        do throws(MCPRefusal) {
+        do throws(Refusal) {
             _ = try MCPRequestRules(sent.settings).check(head)
             return nil
         } catch {
@@ -92,7 +92,7 @@ struct MCPRequestRulesTests {
         var settings = HTTPTransportSettings()
         settings.enableSSE = enableSSE
         let head = RequestHead(HTTPRequestHead(version: .http1_1, method: .PUT, uri: "/mcp"))
-        do throws(MCPRefusal) {
+        do throws(Refusal) {
             _ = try MCPRequestRules(settings).check(head)
             Issue.record("PUT was not refused")
         } catch {
@@ -111,7 +111,7 @@ struct MCPRequestRulesTests {
         let fields = value.map { [("mcp-protocol-version", $0)] } ?? []
         let head = RequestHead(
             HTTPRequestHead(version: .http1_1, method: .DELETE, uri: "/mcp", headers: HTTPHeaders(fields)))
-        let result = Result { () throws(MCPRefusal) in try MCPRequestRules(HTTPTransportSettings()).check(head) }
+        let result = Result { () throws(Refusal) in try MCPRequestRules(HTTPTransportSettings()).check(head) }
         switch result {
         case .success(let found):
             #expect(found == expected)

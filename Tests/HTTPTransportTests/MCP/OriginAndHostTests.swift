@@ -11,8 +11,8 @@ struct OriginAndHostTests {
         return MCPRequestRules(settings)
     }
 
-    private func passes(_ check: () throws(MCPRefusal) -> Void) -> Bool {
-        do throws(MCPRefusal) {
+    private func passes(_ check: () throws(Refusal) -> Void) -> Bool {
+        do throws(Refusal) {
             try check()
             return true
         } catch {
@@ -33,7 +33,7 @@ struct OriginAndHostTests {
         ] as [(String?, Bool)])
     func originWithoutList(origin: String?, isAllowed: Bool) {
         let rules = rules()
-        #expect(passes { () throws(MCPRefusal) in try rules.checkOrigin(origin) } == isAllowed)
+        #expect(passes { () throws(Refusal) in try rules.checkOrigin(origin) } == isAllowed)
     }
 
     @Test(
@@ -44,13 +44,13 @@ struct OriginAndHostTests {
         ] as [(String?, Bool)])
     func originWithList(origin: String?, isAllowed: Bool) {
         let rules = rules { $0.allowedOrigins = ["https://APP.example.com"] }
-        #expect(passes { () throws(MCPRefusal) in try rules.checkOrigin(origin) } == isAllowed)
+        #expect(passes { () throws(Refusal) in try rules.checkOrigin(origin) } == isAllowed)
     }
 
     @Test("a star in the list lets every page call")
     func originStar() {
         let rules = rules { $0.allowedOrigins = ["*"] }
-        #expect(passes { () throws(MCPRefusal) in try rules.checkOrigin("https://anything.example") })
+        #expect(passes { () throws(Refusal) in try rules.checkOrigin("https://anything.example") })
     }
 
     @Test(
@@ -64,31 +64,31 @@ struct OriginAndHostTests {
         ] as [(String?, Bool)])
     func hostOnLoopback(host: String?, isAllowed: Bool) {
         let rules = rules()
-        #expect(passes { () throws(MCPRefusal) in try rules.checkHost(host) } == isAllowed)
+        #expect(passes { () throws(Refusal) in try rules.checkHost(host) } == isAllowed)
     }
 
     @Test("the address it is bound to is served")
     func hostOfTheBind() {
         let rules = rules { $0.host = "127.0.0.2" }
-        #expect(passes { () throws(MCPRefusal) in try rules.checkHost("127.0.0.2:3001") })
+        #expect(passes { () throws(Refusal) in try rules.checkHost("127.0.0.2:3001") })
     }
 
     @Test("text after a bracketed address is no part of a local name", arguments: ["[::1].evil.example", "[::1]evil:3001"])
     func bracketTail(host: String) {
         let rules = rules()
-        #expect(!passes { () throws(MCPRefusal) in try rules.checkHost(host) })
+        #expect(!passes { () throws(Refusal) in try rules.checkHost(host) })
     }
 
     @Test("text after a port is no part of a local name", arguments: ["localhost:x.evil.example", "localhost:1@evil.example"])
     func portTail(host: String) {
         let rules = rules()
-        #expect(!passes { () throws(MCPRefusal) in try rules.checkOrigin("http://" + host) })
+        #expect(!passes { () throws(Refusal) in try rules.checkOrigin("http://" + host) })
     }
 
     @Test("bound to all addresses without a list, every name is served", arguments: ["gateway.example.com", "10.0.0.1:3001"])
     func hostElsewhere(host: String) {
         let rules = rules { $0.host = "0.0.0.0" }
-        #expect(passes { () throws(MCPRefusal) in try rules.checkHost(host) })
+        #expect(passes { () throws(Refusal) in try rules.checkHost(host) })
     }
 
     @Test(
@@ -101,7 +101,7 @@ struct OriginAndHostTests {
         ])
     func hostList(host: String, isAllowed: Bool) {
         let rules = rules { $0.allowedHosts = ["gateway.example.com", "api.example.com:8443", "[2001:db8::1]"] }
-        #expect(passes { () throws(MCPRefusal) in try rules.checkHost(host) } == isAllowed)
+        #expect(passes { () throws(Refusal) in try rules.checkHost(host) } == isAllowed)
     }
 
     @Test(

@@ -4,20 +4,20 @@ import NIOCore
 import NIOHTTP1
 
 /// Completions come on other threads; this is their way back to the connection.
-extension MCPConnection {
+extension ClientConnection {
     /// Lets completions that run on other threads come back to the connection.
     var handle: Handle {
         Handle(connection: context.map { NIOLoopBound(Weak(connection: self), eventLoop: $0.eventLoop) })
     }
 
     struct Weak {
-        weak var connection: MCPConnection?
+        weak var connection: ClientConnection?
     }
 
     struct Handle: Sendable {
         let connection: NIOLoopBound<Weak>?
 
-        func onLoop(_ body: @escaping @Sendable (MCPConnection) -> Void) {
+        func onLoop(_ body: @escaping @Sendable (ClientConnection) -> Void) {
             guard let connection else { return }
             if connection.eventLoop.inEventLoop {
                 if let connection = connection.value.connection { body(connection) }
@@ -26,7 +26,7 @@ extension MCPConnection {
             }
         }
 
-        func onNextTick(_ body: @escaping @Sendable (MCPConnection) -> Void) {
+        func onNextTick(_ body: @escaping @Sendable (ClientConnection) -> Void) {
             guard let connection else { return }
             connection.eventLoop.execute {
                 if let connection = connection.value.connection { body(connection) }

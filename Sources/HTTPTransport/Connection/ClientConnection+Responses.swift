@@ -4,7 +4,7 @@ import NIOCore
 import NIOHTTP1
 
 /// What goes out: JSON, refusals, streams.
-extension MCPConnection {
+extension ClientConnection {
     /// The JSON answer of a POST.
     func respond(json: ByteBuffer, responder: PostResponder) {
         guard self.responder === responder else { return }
@@ -12,7 +12,7 @@ extension MCPConnection {
         respond(.ok, body: json)
     }
 
-    func refuse(_ refusal: MCPRefusal, closing: Bool, id: ByteBuffer? = nil) {
+    func refuse(_ refusal: Refusal, closing: Bool, id: ByteBuffer? = nil) {
         if closing { isKeepAlive = false }
         isLingering = closing
         let isRPC = request.route.isMCP || request.isUnreadable

@@ -4,7 +4,7 @@ import NIOCore
 import NIOHTTP1
 
 /// `GET /sse/events`: a connection to the feed of a session.
-extension MCPConnection {
+extension ClientConnection {
     func openFeed(_ head: RequestHead) {
         guard !server.gateway.isDraining else { return refuse(.stopping, closing: false) }
         let query = eventsQuery
@@ -37,7 +37,7 @@ extension MCPConnection {
                 case .success(nil): connection.refuse(connection.invalidSession, closing: false)
                 case .failure(let error):
                     connection.refuse(
-                        MCPRefusal(
+                        Refusal(
                             status: .serviceUnavailable, code: "unavailable",
                             error: RPCError(code: .internalError, message: error.description), headers: [("retry-after", "1")]),
                         closing: false)
@@ -82,7 +82,7 @@ extension MCPConnection {
         guard let opened else {
             LimitHits.count(.maxListeningStreamsPerSession)
             return refuse(
-                MCPRefusal(
+                Refusal(
                     status: .tooManyRequests, code: "too_many_streams",
                     error: RPCError(
                         code: .invalidRequest,
@@ -102,16 +102,16 @@ extension MCPConnection {
         return writer
     }
 
-    private func unauthorized(_ code: String, _ message: String) -> MCPRefusal {
-        MCPRefusal(status: .unauthorized, code: code, error: RPCError(code: .invalidRequest, message: message))
+    private func unauthorized(_ code: String, _ message: String) -> Refusal {
+        Refusal(status: .unauthorized, code: code, error: RPCError(code: .invalidRequest, message: message))
     }
 
-    private var invalidSession: MCPRefusal {
+    private var invalidSession: Refusal {
         unauthorized("invalid_session", "the session does not exist, has ended or has expired; create a new one")
     }
 
-    private func badPosition(_ text: String) -> MCPRefusal {
-        MCPRefusal(
+    private func badPosition(_ text: String) -> Refusal {
+        Refusal(
             status: .badRequest, code: "invalid_request",
             error: RPCError(code: .invalidRequest, message: "Last-Event-ID \"\(text.prefix(64))\" is not of this gateway"))
     }

@@ -7,7 +7,7 @@ import NIOHTTP1
 /// One HTTP/1.1 connection. It admits or refuses each request, answers those of the hot path (the MCP endpoints, `/sse/events`) itself and
 /// passes those of other routes on to Hummingbird, which is installed behind it when the first one comes. The pipeline handler before it
 /// lets one request in at a time.
-final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, RegisteredConnection {
+final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, RegisteredConnection {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
@@ -18,7 +18,7 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, Regist
         /// A body is coming in.
         case reading(RequestHead, Revision?)
         /// The request is refused; what is left of its body is dropped.
-        case refusing(MCPRefusal)
+        case refusing(Refusal)
         /// A preflight is answered with these methods.
         case preflight(methods: String)
         /// The answer is being worked out.
@@ -155,9 +155,9 @@ final class MCPConnection: ChannelDuplexHandler, RemovableChannelHandler, Regist
         }
     }
 
-    var tooLarge: MCPRefusal {
+    var tooLarge: Refusal {
         LimitHits.count(.maxBodyBytes)
-        return MCPRefusal(
+        return Refusal(
             status: .payloadTooLarge, code: "too_large",
             error: RPCError(
                 code: .invalidRequest, message: "The body is larger than \(server.settings.maxBodyBytes) bytes (limits.maxBodyBytes)"))

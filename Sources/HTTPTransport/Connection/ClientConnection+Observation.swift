@@ -36,7 +36,7 @@ struct CurrentRequest {
 }
 
 /// Counting, timing and naming requests, whoever answers them.
-extension MCPConnection {
+extension ClientConnection {
     /// What nginx calls a client that left before it was answered; no client ever sees it.
     private static let clientLeft = 499
 

@@ -5,7 +5,7 @@ import NIOCore
 import NIOHTTP1
 
 /// Clients that are late: slow senders, silent connections, readers that take nothing.
-extension MCPConnection {
+extension ClientConnection {
     func channelReadComplete(context: ChannelHandlerContext) {
         // Something came, and it was no part of a request that could be read: the time for the header begins.
         if !hasReadMessage, case .idle = state, deadline.reason == .idle {
@@ -57,7 +57,7 @@ extension MCPConnection {
     /// There is no request that the codec could answer, so the answer goes around it.
     private func refuseHeader(_ context: ChannelHandlerContext) {
         state = .closing
-        let refusal = MCPRefusal.tooSlow("header", limit: "limits.headerTimeout")
+        let refusal = Refusal.tooSlow("header", limit: "limits.headerTimeout")
         let bytes = RawResponse.bytes(status: "408 Request Timeout", body: refusal.error.response(id: nil))
         let channel = context.channel
         guard let encoder = try? channel.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self) else {

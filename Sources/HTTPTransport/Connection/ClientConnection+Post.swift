@@ -4,7 +4,7 @@ import NIOCore
 import NIOHTTP1
 
 /// POST: messages of the client.
-extension MCPConnection {
+extension ClientConnection {
     func post(_ head: RequestHead, revision: Revision?) {
         do throws(MessageError) {
             let payload: Message.Payload
@@ -18,7 +18,7 @@ extension MCPConnection {
             withSession(head) { connection, session in connection.dispatch(payload, session: session, revision: revision) }
         } catch {
             if case .malformed(let cause) = error, cause.reason == .tooDeep { LimitHits.count(.maxNestingDepth) }
-            refuse(MCPRefusal(status: .badRequest, error: error.rpcError), closing: false, id: error.id)
+            refuse(Refusal(status: .badRequest, error: error.rpcError), closing: false, id: error.id)
         }
     }
 
@@ -34,7 +34,7 @@ extension MCPConnection {
                 let error = RPCError(
                     code: .invalidRequest,
                     message: "the session is initialized already; send initialize without Mcp-Session-Id for a new one")
-                connection.refuse(MCPRefusal(status: .badRequest, error: error), closing: false, id: message.idBytes)
+                connection.refuse(Refusal(status: .badRequest, error: error), closing: false, id: message.idBytes)
             }
         }
     }
@@ -67,10 +67,10 @@ extension MCPConnection {
     }
 
     /// Finds the session that the request names; answers itself when there is none.
-    func withSession(_ head: RequestHead, _ body: @escaping @Sendable (MCPConnection, Session) -> Void) {
+    func withSession(_ head: RequestHead, _ body: @escaping @Sendable (ClientConnection, Session) -> Void) {
         guard let text = head.sessionID else {
             return refuse(
-                MCPRefusal(
+                Refusal(
                     status: .badRequest,
                     error: RPCError(code: .invalidRequest, message: "Mcp-Session-Id is missing; send initialize first")), closing: false)
         }
@@ -87,7 +87,7 @@ extension MCPConnection {
                 case .success: connection.refuse(connection.noSession, closing: false)
                 case .failure(let error):
                     connection.refuse(
-                        MCPRefusal(
+                        Refusal(
                             status: .serviceUnavailable, error: RPCError(code: .internalError, message: error.description),
                             headers: [("retry-after", "1")]), closing: false)
                 }
@@ -95,10 +95,10 @@ extension MCPConnection {
         }
     }
 
-    var tooManyRequests: MCPRefusal {
+    var tooManyRequests: Refusal {
         let limit = server.gateway.settings.maxConcurrentPerSession
         LimitHits.count(.maxConcurrentPerSession)
-        return MCPRefusal(
+        return Refusal(
             status: .tooManyRequests,
             error: RPCError(
                 code: .internalError, message: "the session has \(limit) requests in progress (limits.maxConcurrentPerSession); try again"),
@@ -106,12 +106,12 @@ extension MCPConnection {
     }
 
     /// Nil while the session keeps to `limits.requestRatePerSession`.
-    func tooFast(_ session: Session) -> MCPRefusal? {
+    func tooFast(_ session: Session) -> Refusal? {
         let rate = server.settings.requestRatePerSession
         guard rate > 0, let wait = session.takeRequest(ratePerSecond: rate, now: .now()) else { return nil }
         LimitHits.count(.requestRatePerSession)
         let seconds = max(1, (wait.nanoseconds + 999_999_999) / 1_000_000_000)
-        return MCPRefusal(
+        return Refusal(
             status: .tooManyRequests, code: "too_many_requests",
             error: RPCError(
                 code: .internalError,
@@ -119,8 +119,8 @@ extension MCPConnection {
             headers: [("retry-after", String(seconds))])
     }
 
-    var noSession: MCPRefusal {
-        MCPRefusal(
+    var noSession: Refusal {
+        Refusal(
             status: .notFound,
             error: RPCError(code: .connectionClosed, message: "Session not found; it has ended or expired. Send initialize for a new one."))
     }
@@ -151,7 +151,7 @@ extension MCPConnection {
         _ elements: [Result<Message, MessageError>], session: Session, revision: Revision?, eventLoop: any EventLoop
     ) {
         func refuseBatch(_ reason: String, id: ByteBuffer? = nil) {
-            refuse(MCPRefusal(status: .badRequest, error: RPCError(code: .invalidRequest, message: reason)), closing: false, id: id)
+            refuse(Refusal(status: .badRequest, error: RPCError(code: .invalidRequest, message: reason)), closing: false, id: id)
         }
         guard (revision ?? session.revision).hasBatches, session.revision.hasBatches else {
             return refuseBatch("JSON-RPC batches are not part of revision \(session.revision.rawValue)")

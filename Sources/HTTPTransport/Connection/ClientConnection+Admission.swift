@@ -4,7 +4,7 @@ import NIOCore
 import NIOHTTP1
 
 /// What the header alone decides: whose request it is, and whether it is let in.
-extension MCPConnection {
+extension ClientConnection {
     /// A body of at least this size is not read for a session that cannot exist.
     private static let largeBody = 64 << 10
 
@@ -22,7 +22,7 @@ extension MCPConnection {
         } else {
             deadline.stop()
         }
-        do throws(MCPRefusal) {
+        do throws(Refusal) {
             guard let target, let route, !head.hasOddCoding else { return refuse(.badTarget, closing: true) }
             guard let revision = try admit(head, route: route, target: target) else { return }
             if route.isHot {
@@ -52,7 +52,7 @@ extension MCPConnection {
     }
 
     /// Nil when the request is a preflight, which needs no more.
-    private func admit(_ head: RequestHead, route: HTTPRoute, target: RequestTarget) throws(MCPRefusal) -> NamedRevision? {
+    private func admit(_ head: RequestHead, route: HTTPRoute, target: RequestTarget) throws(Refusal) -> NamedRevision? {
         guard server.load.beginRequest() else {
             LimitHits.count(.maxConcurrentRequests)
             throw .overloaded(limit: server.settings.maxConcurrentRequests)
@@ -75,14 +75,14 @@ extension MCPConnection {
         throw tooLarge
     }
 
-    private func admitContent(_ head: RequestHead, route: HTTPRoute) throws(MCPRefusal) -> NamedRevision {
+    private func admitContent(_ head: RequestHead, route: HTTPRoute) throws(Refusal) -> NamedRevision {
         guard case .mcp(let endpoint) = route else {
             if route == .events { try server.rules.checkEvents(head) }
             return NamedRevision(value: nil)
         }
         let revision = try server.rules.check(head)
         if let name = endpoint.server, !server.gateway.hasServer(name) {
-            throw MCPRefusal(
+            throw Refusal(
                 status: .notFound, error: RPCError(code: .invalidRequest, message: "There is no server \"\(name.prefix(64))\" here"))
         }
         if head.isChunked || (head.contentLength ?? 0) >= Self.largeBody, let text = head.sessionID {
@@ -104,14 +104,14 @@ extension MCPConnection {
         }
     }
 
-    private func pass(_ head: HTTPRequestHead, context: ChannelHandlerContext) throws(MCPRefusal) {
+    private func pass(_ head: HTTPRequestHead, context: ChannelHandlerContext) throws(Refusal) {
         do {
             if !hasFallback {
                 try installFallback(context.channel)
                 hasFallback = true
             }
         } catch {
-            throw MCPRefusal(status: .internalServerError, error: RPCError(code: .internalError, message: "the router is not available"))
+            throw Refusal(status: .internalServerError, error: RPCError(code: .internalError, message: "the router is not available"))
         }
         state = .passing
         context.fireChannelRead(wrapInboundOut(.head(head)))

@@ -4,14 +4,14 @@ import NIOCore
 import NIOHTTP1
 
 /// GET opens or resumes a stream, DELETE ends the session.
-extension MCPConnection {
+extension ClientConnection {
     func listen(_ head: RequestHead) {
         guard !server.gateway.isDraining else { return refuse(.stopping, closing: false) }
         withSession(head) { connection, session in
             guard let text = head.lastEventID else { return connection.openListeningStream(of: session) }
             guard let id = EventID(text) else {
                 return connection.refuse(
-                    MCPRefusal(
+                    Refusal(
                         status: .badRequest,
                         error: RPCError(code: .invalidRequest, message: "Last-Event-ID \"\(text.prefix(64))\" is not of this gateway")),
                     closing: false)
@@ -34,7 +34,7 @@ extension MCPConnection {
         guard let context, let (stream, after) = session.openListeningStream(opened: opened) else {
             LimitHits.count(.maxListeningStreamsPerSession)
             return refuse(
-                MCPRefusal(
+                Refusal(
                     status: .tooManyRequests,
                     error: RPCError(
                         code: .invalidRequest, message: "the session has too many open streams (limits.maxListeningStreamsPerSession)"),
@@ -55,7 +55,7 @@ extension MCPConnection {
                 guard connection.requestNumber == number, let context = connection.context else { return }
                 guard case .success(let stream?) = result, stream.kind != .feed else {
                     return connection.refuse(
-                        MCPRefusal(
+                        Refusal(
                             status: .notFound,
                             error: RPCError(code: .invalidRequest, message: "The stream of Last-Event-ID is unknown or too old to resume")),
                         closing: false)

@@ -3,56 +3,56 @@ import MCPProtocol
 import NIOHTTP1
 
 /// A request that is refused: the status, the JSON-RPC error for the MCP endpoints and the code for the REST API.
-struct MCPRefusal: Error {
+struct Refusal: Error {
     let status: HTTPResponseStatus
     /// The `code` of the REST API's error.
     var code = "bad_request"
     let error: RPCError
     var headers: [(String, String)] = []
 
-    static let malformed = MCPRefusal(
+    static let malformed = Refusal(
         status: .badRequest, code: "malformed_request", error: RPCError(code: .invalidRequest, message: "malformed HTTP request"))
-    static let badTarget = MCPRefusal(
+    static let badTarget = Refusal(
         status: .badRequest, code: "malformed_request",
         error: RPCError(
             code: .invalidRequest, message: "the request target must be a path or an http URL, and a transfer coding must be \"chunked\""))
-    static let headerTooLarge = MCPRefusal(
+    static let headerTooLarge = Refusal(
         status: .requestHeaderFieldsTooLarge, code: "header_too_large",
         error: RPCError(code: .invalidRequest, message: "the header is larger than the limit (limits.maxHeaderBytes)"))
-    static let notFound = MCPRefusal(
+    static let notFound = Refusal(
         status: .notFound, code: "not_found",
         error: RPCError(code: .invalidRequest, message: "there is nothing at this path; MCP is served at /mcp"))
-    static let unsupportedEncoding = MCPRefusal(
+    static let unsupportedEncoding = Refusal(
         status: .unsupportedMediaType, code: "unsupported_media_type",
         error: RPCError(code: .invalidRequest, message: "Content-Encoding is not supported; send the body as it is"),
         headers: [("accept-encoding", "identity")])
 
-    static let stopping = MCPRefusal(
+    static let stopping = Refusal(
         status: .serviceUnavailable, code: "unavailable",
         error: RPCError(code: .internalError, message: "the gateway is shutting down; connect again"), headers: [("retry-after", "1")])
 
-    static func methodNotAllowed(_ methods: String) -> MCPRefusal {
-        MCPRefusal(
+    static func methodNotAllowed(_ methods: String) -> Refusal {
+        Refusal(
             status: .methodNotAllowed, code: "method_not_allowed",
             error: RPCError(code: .invalidRequest, message: "Method not allowed; use \(methods)"), headers: [("allow", methods)])
     }
 
     /// The client claims to have seen an event that the stream does not have.
-    static func beyondNewest(_ id: EventID) -> MCPRefusal {
-        MCPRefusal(
+    static func beyondNewest(_ id: EventID) -> Refusal {
+        Refusal(
             status: .badRequest, code: "invalid_request",
             error: RPCError(
                 code: .invalidRequest, message: "Last-Event-ID \"\(id)\" is beyond the newest event of its stream; open a new stream"))
     }
 
-    static func tooSlow(_ part: String, limit: String) -> MCPRefusal {
-        MCPRefusal(
+    static func tooSlow(_ part: String, limit: String) -> Refusal {
+        Refusal(
             status: .requestTimeout, code: "request_timeout",
             error: RPCError(code: .invalidRequest, message: "the \(part) of the request did not arrive in time (\(limit))"))
     }
 
-    static func overloaded(limit: Int) -> MCPRefusal {
-        MCPRefusal(
+    static func overloaded(limit: Int) -> Refusal {
+        Refusal(
             status: .serviceUnavailable, code: "overloaded",
             error: RPCError(
                 code: .internalError, message: "\(limit) requests are in progress (limits.maxConcurrentRequests); try again"),
