@@ -1,3 +1,4 @@
+import Logging
 import MCPProtocol
 import NIOCore
 
@@ -5,13 +6,16 @@ import NIOCore
 enum CatalogueFetcher {
     /// No server has more pages than this; one that does repeats itself.
     static let maximumPages = 1000
+    /// No list is larger: what comes after so many bytes is left out.
+    static let maximumBytes = 64 << 20
 
     static func fetch(_ kind: CatalogueKind, from peer: UpstreamPeer) -> EventLoopFuture<[CatalogueEntry]> {
-        page(kind, from: peer, cursor: nil, collected: [], number: 1)
+        page(kind, from: peer, cursor: nil, collected: [], number: 1, bytes: 0)
     }
 
     private static func page(
-        _ kind: CatalogueKind, from peer: UpstreamPeer, cursor: ByteBuffer?, collected: [CatalogueEntry], number: Int
+        _ kind: CatalogueKind, from peer: UpstreamPeer, cursor: ByteBuffer?, collected: [CatalogueEntry], number: Int,
+        bytes: Int
     ) -> EventLoopFuture<[CatalogueEntry]> {
         var params: ByteBuffer?
         if let cursor {
@@ -31,10 +35,17 @@ enum CatalogueFetcher {
             }
             let next = json.member("nextCursor", of: response.result)
             // The same cursor again would lead to the same page again.
-            guard json.firstByte(next) == UInt8(ascii: "\""), number < maximumPages, json.slice(next) != cursor else {
+            let bytes = bytes + response.bytes.readableBytes
+            guard json.firstByte(next) == UInt8(ascii: "\""), json.slice(next) != cursor else {
                 return peer.eventLoop.makeSucceededFuture(entries)
             }
-            return page(kind, from: peer, cursor: json.slice(next), collected: entries, number: number + 1)
+            guard number < maximumPages, bytes < maximumBytes else {
+                peer.logger.warning(
+                    "upstream's list does not end; the rest of it is left out",
+                    metadata: ["upstream": "\(peer.name)", "list": "\(kind.listMethod.name)", "pages": "\(number)", "bytes": "\(bytes)"])
+                return peer.eventLoop.makeSucceededFuture(entries)
+            }
+            return page(kind, from: peer, cursor: json.slice(next), collected: entries, number: number + 1, bytes: bytes)
         }
     }
 }

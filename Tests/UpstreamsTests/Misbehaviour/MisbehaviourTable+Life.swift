@@ -42,6 +42,10 @@ extension Misbehaviour {
             "tools without names", .result("ok"), #"def tools(m): reply(m["id"], {"tools": [1, {}, {"name": 5}, None, {"name": ""}]})"#),
         Misbehaviour(
             "a list of tools whose pages never end", .result("ok"), #"def tools(m): reply(m["id"], {"tools": [], "nextCursor": "more"})"#),
+        Misbehaviour(
+            "a list of tools with ever new pages", .result("ok"),
+            "pages = iter(range(10 ** 9))\ndef tools(m): reply(m[\"id\"], {\"tools\": [], \"nextCursor\": str(next(pages))})"
+        ) { $0.log = "does not end" },
         Misbehaviour("a list of tools that is never given", .result("ok"), "def tools(m): pass"),
 
         // MARK: End
