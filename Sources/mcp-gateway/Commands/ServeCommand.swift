@@ -52,6 +52,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     static func serve(configuration: GatewayConfiguration, loader: ConfigurationLoader, logger: Logger) async throws {
         for warning in configuration.warnings { logger.warning("\(warning)") }
+        OpenFileLimit.raise(for: configuration.gateway.limits.maxConnections, logger: logger)
         let runtime: GatewayRuntime
         do {
             runtime = try GatewayRuntime(configuration: configuration, isDurable: true, logger: logger)
