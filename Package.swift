@@ -219,7 +219,8 @@ let package = Package(
             path: "Tests/ScriptedHTTPServer", swiftSettings: settings),
         .testTarget(name: "MCPHTTPClientTests", dependencies: ["MCPHTTPClient", "ScriptedHTTPServer"], swiftSettings: settings),
         .testTarget(name: "StdioTransportTests", dependencies: ["ScriptedHTTPServer", "StdioTransport"], swiftSettings: settings),
-        .testTarget(name: "CommandTests", dependencies: ["MCPProtocol", "mcp-gateway"], swiftSettings: settings),
+        .testTarget(
+            name: "CommandTests", dependencies: ["GatewayCore", "MCPProtocol", "Telemetry", "mcp-gateway"], swiftSettings: settings),
         .testTarget(
             name: "HTTPTransportTests",
             dependencies: [
