@@ -29,7 +29,7 @@ SETTINGS = {
         "writeTimeout": f"{WRITE * 1000:.0f}ms",
         "maxBodyBytes": "24MiB",
     },
-    "streams": {"keepAlive": "300ms", "firstEventWait": "200ms", "slowReaderBuffer": "64MiB"},
+    "streams": {"keepAlive": "300ms", "firstEventWait": "30s", "slowReaderBuffer": "64MiB"},
 }
 # Past its time a client is cut within this; the machine may be busy.
 LATE = 5.0

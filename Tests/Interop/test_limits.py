@@ -145,19 +145,23 @@ async def test_more_requests_of_a_session_at_once_than_the_limit(start_gateway: 
 
 
 @limit("limits.maxConcurrentRequests")
-async def test_more_requests_of_all_clients_at_once_than_the_limit(start_gateway: Start) -> None:
-    gateway = start_gateway({"raw": raw()}, {"limits": {"maxConcurrentRequests": 3}})
+@pytest.mark.parametrize("wait", ["30s", "50ms"], ids=["as JSON", "that became streams"])
+async def test_more_requests_of_all_clients_at_once_than_the_limit(start_gateway: Start, wait: str) -> None:
+    gateway = start_gateway({"raw": raw()}, {"limits": {"maxConcurrentRequests": 3}, "streams": {"firstEventWait": wait}})
     async with await started(gateway) as session, RestClient(gateway.base_url) as rest:
         await rest.create()
         results: list[Any] = []
 
         async def hold() -> None:
-            results.append(await session.call("raw__wait", {"seconds": 1.5}))
+            results.append(await session.call("raw__wait", {"seconds": 3}))
 
         async with anyio.create_task_group() as group:
-            for _ in range(3):
+            # A scrape may be a request too: it is made while there is a place.
+            for _ in range(2):
                 group.start_soon(hold)
-            with anyio.fail_after(10):
+            await until_in_flight(gateway, 2)
+            group.start_soon(hold)
+            with anyio.fail_after(2):
                 while (response := await session.post(session.message("ping"))).status_code == 200:
                     await anyio.sleep(0.01)
             rpc_refused(response, 503, "limits.maxConcurrentRequests", retry=True)
@@ -171,6 +175,18 @@ async def test_more_requests_of_all_clients_at_once_than_the_limit(start_gateway
         assert len(results) == 3
         counted(gateway, "limits.maxConcurrentRequests", 2)
         assert await session.request("ping") == {}
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
+async def test_probes_are_answered_in_an_overload(start_gateway: Start, path: str) -> None:
+    """Who watches the gateway must not take it for dead because it is busy."""
+    gateway = start_gateway({"raw": raw()}, {"limits": {"maxConcurrentRequests": 1}, "streams": {"firstEventWait": "30s"}})
+    async with await started(gateway) as session, anyio.create_task_group() as group:
+        group.start_soon(session.call, "raw__wait", {"seconds": 2})
+        with anyio.fail_after(2):
+            while (await session.post(session.message("ping"))).status_code == 200:
+                await anyio.sleep(0.01)
+        assert (await session.http.get(f"http://127.0.0.1:{gateway.port}{path}")).status_code == 200
 
 
 @limit("limits.maxConnections")

@@ -229,9 +229,11 @@ async def test_prometheus_counts_what_was_asked(prometheus: tuple[Gateway, Prome
     assert [target["health"] for target in targets] == ["up"], targets
 
 
-async def test_what_is_in_progress_is_counted_and_forgotten(gateway: Gateway) -> None:
+async def test_what_is_in_progress_is_counted_and_forgotten(start_gateway: Start) -> None:
+    gateway = start_gateway({"raw": raw()}, {"streams": {"firstEventWait": "30s"}})
     async with RawSession(gateway.url) as mcp:
         await mcp.initialize()
+        # The scrape itself is one.
         quiet = Metrics(gateway).value("http_requests_in_progress")
         async with anyio.create_task_group() as group:
             for _ in range(3):
