@@ -11,6 +11,7 @@ import httpx
 import processes
 import pytest
 from gateway import BINARY, HERE, Gateway, everything, free_port, raw
+from target import Target
 
 processes.become_subreaper()
 
@@ -78,6 +79,21 @@ def start_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     finally:
         for gateway in gateways:
             gateway.close()
+
+
+@pytest.fixture(scope="module")
+def target(gateway: Gateway) -> Iterator[Target]:
+    """The module's gateway for bare sockets; its servers are `raw` and `other`. Afterwards it has no descriptor more than before."""
+    target = Target(gateway)
+    target.assert_healthy()
+    httpx.get(f"http://127.0.0.1:{gateway.port}/health")
+    processes.wait_until("the first connections are closed", lambda: target.connections() == 0)
+    before = target.descriptors()
+    yield target
+    assert gateway.process is not None and gateway.process.poll() is None, "the gateway is gone"
+    processes.wait_until("every connection is closed", lambda: target.connections() == 0, 15)
+    # The store and the event loops may have opened something of their own meanwhile; a leak would be one for each connection.
+    processes.wait_until("every descriptor is closed", lambda: target.descriptors() <= before + 4, 15)
 
 
 @pytest.fixture(autouse=True)

@@ -211,15 +211,24 @@ ROWS = [
     *(Row(f"mcp: {name}", mcp(body), 200, code, id=7) for name, (body, code) in WRONG_CALLS.items()),
     *(Row(f"mcp: initialize with {name}", mcp(body, session=None), 400, PARAMS, id=1) for name, body in WRONG_INITIALIZE.items()),
     Row("mcp: a call before initialize", mcp(PING, session=None), 400, INVALID, id="any"),
-    Row("mcp: initialize without an id and without a session", mcp(b'{"jsonrpc":"2.0","method":"initialize"}', session=None), 400, INVALID),
+    Row(
+        "mcp: initialize without an id and without a session",
+        mcp(b'{"jsonrpc":"2.0","method":"initialize"}', session=None),
+        400,
+        INVALID,
+    ),
     Row("mcp: initialize in a session that is initialized", mcp(initialize()), 400, INVALID, id=1),
     Row(
         "json-rpc: an id with forty digits keeps them",
         mcp(b'{"jsonrpc":"2.0","id":1234567890123456789012345678901234567890,"method":"ping"}'),
-        200, None, id=1234567890123456789012345678901234567890,
+        200,
+        None,
+        id=1234567890123456789012345678901234567890,
     ),  # fmt: skip
     Row("json-rpc: an empty id", mcp(b'{"jsonrpc":"2.0","id":"","method":"ping"}'), 200, None, id=""),
     Row("json-rpc: an id with line breaks", mcp(call("a\r\n\u2028b", "ping")), 200, None, id="a\r\n\u2028b"),
     Row("json-rpc: a long id", mcp(call("i" * 30_000, "ping")), 200, None, id="i" * 30_000),
-    Row("json-rpc, 2025-03-26: a batch of notifications", mcp(b'[{"jsonrpc":"2.0","method":"notifications/x"}]', session=OLD), 202),
+    Row(
+        "json-rpc, 2025-03-26: a batch of notifications", mcp(b'[{"jsonrpc":"2.0","method":"notifications/x"}]', session=OLD), 202
+    ),
 ]

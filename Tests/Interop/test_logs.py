@@ -185,7 +185,9 @@ async def test_a_trace_that_is_none_is_not_passed_on(start_gateway: Start, tmp_p
     gateway = start_gateway({"raw": raw(env={"RAW_RECORD": str(record)})})
     async with RawSession(gateway.url) as session:
         await session.initialize()
-        response = await session.post(session.message("tools/call", {"name": "raw__echo", "arguments": {}}), traceparent=traceparent)
+        response = await session.post(
+            session.message("tools/call", {"name": "raw__echo", "arguments": {}}), traceparent=traceparent
+        )
         assert response.status_code == 200
         assert "traceparent" not in received_meta(record)[0]
 
@@ -223,9 +225,17 @@ async def test_an_edit_of_the_levels_takes_effect_without_a_restart(start_gatewa
         assert quiet({(logger_of(line), line["level"]) for line in lines(gateway)}, "gateway", "gateway.http", "gateway.upstream")
         since = edit(level="info", levels=["gateway.http=trace"])
         await until(lambda seen: any(logger == "gateway.http" and level in ("trace", "debug") for logger, level in seen), since)
-        assert quiet({(logger_of(line), line["level"]) for line in lines(gateway)[since:]}, "gateway", "gateway.core", "gateway.upstream", "gateway.store")
+        assert quiet(
+            {(logger_of(line), line["level"]) for line in lines(gateway)[since:]},
+            "gateway",
+            "gateway.core",
+            "gateway.upstream",
+            "gateway.store",
+        )
         since = edit(level="trace", levels=["gateway.http=error", "gateway.store=error"])
-        await until(lambda seen: any(logger == "gateway.upstream" and level in ("trace", "debug") for logger, level in seen), since)
+        await until(
+            lambda seen: any(logger == "gateway.upstream" and level in ("trace", "debug") for logger, level in seen), since
+        )
         since = edit(level="error")
         # Nothing is logged any more of calls that work.
         with anyio.fail_after(15):
@@ -244,7 +254,10 @@ async def test_a_broken_edit_of_the_levels_changes_nothing(start_gateway: Start,
     gateway = start_gateway({"raw": raw()}, {"log": {"level": "info", "format": "json"}})
     gateway.settings = {"log": {"level": "critical", "format": "json", "levels": levels}}
     gateway.write_config(gateway.servers)
-    wait_until("the edit is refused", lambda: any(line["level"] in ("warning", "error") and "levels" in json.dumps(line) for line in lines(gateway)))
+    wait_until(
+        "the edit is refused",
+        lambda: any(line["level"] in ("warning", "error") and "levels" in json.dumps(line) for line in lines(gateway)),
+    )
     async with RawSession(gateway.url) as session:
         await session.initialize()
         assert (await session.call("raw__echo"))["content"] == []
@@ -253,7 +266,9 @@ async def test_a_broken_edit_of_the_levels_changes_nothing(start_gateway: Start,
 # Secrets.
 
 
-async def test_no_session_ticket_or_secret_is_ever_in_the_log(start_gateway: Start, upstream: RecordingUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_session_ticket_or_secret_is_ever_in_the_log(
+    start_gateway: Start, upstream: RecordingUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At level trace, in a run with something of everything."""
     from_file, from_variable, of_header, of_client, of_cookie = (secrets.token_urlsafe(24) for _ in range(5))
     monkeypatch.setenv("INTEROP_SECRET", from_variable)
@@ -266,9 +281,18 @@ async def test_no_session_ticket_or_secret_is_ever_in_the_log(start_gateway: Sta
     }
     gateway = start_gateway(servers, {**TRACE, "startupWait": "1s", "api": {"ticketLifetime": "5s"}})
     never = {from_file, from_variable, of_header, of_client, of_cookie}
-    credentials: dict[str, str | None] = {"authorization": f"Bearer {of_client}", "cookie": f"session={of_cookie}", "proxy_authorization": f"Basic {of_client}"}
+    credentials: dict[str, str | None] = {
+        "authorization": f"Bearer {of_client}",
+        "cookie": f"session={of_cookie}",
+        "proxy_authorization": f"Basic {of_client}",
+    }
 
-    async with RestClient(gateway.base_url) as rest, RestClient(gateway.base_url) as ended, RawSession(gateway.url) as mcp, RawSession(gateway.server_url("raw")) as own:
+    async with (
+        RestClient(gateway.base_url) as rest,
+        RestClient(gateway.base_url) as ended,
+        RawSession(gateway.url) as mcp,
+        RawSession(gateway.server_url("raw")) as own,
+    ):
         for session in (mcp, own):
             await session.initialize()
         for client in (rest, ended):
@@ -277,7 +301,12 @@ async def test_no_session_ticket_or_secret_is_ever_in_the_log(start_gateway: Sta
         await ended.request("DELETE", "/api/session", **credentials)
 
         # The REST API: good, bad, and with everything in the wrong place.
-        for path, body in (("/api/session/validate", None), ("/api/mcp/call", {"name": "raw__echo"}), ("/api/mcp/call", {"name": "nothing"}), ("/api/session/create", b"{")):
+        for path, body in (
+            ("/api/session/validate", None),
+            ("/api/mcp/call", {"name": "raw__echo"}),
+            ("/api/mcp/call", {"name": "nothing"}),
+            ("/api/session/create", b"{"),
+        ):
             await rest.request("POST", path, body, **credentials)
         await ended.request("POST", "/api/session/validate", **credentials)
         await rest.request("GET", f"/api/sessions?clientId=interop&session={rest.session_id}", **credentials)
@@ -305,7 +334,12 @@ async def test_no_session_ticket_or_secret_is_ever_in_the_log(start_gateway: Sta
                 await mcp.call(name)
             except RPCError:
                 pass
-        for payload in (b"{", b"[]", {"jsonrpc": "2.0", "id": mcp.session_id, "method": mcp.session_id}, mcp.message("initialize", {})):
+        for payload in (
+            b"{",
+            b"[]",
+            {"jsonrpc": "2.0", "id": mcp.session_id, "method": mcp.session_id},
+            mcp.message("initialize", {}),
+        ):
             await mcp.post(payload, **credentials)
         for session_id in (str(mcp.session_id)[:-1] + "0", f"{mcp.session_id}x", str(ended.session_id)):
             await mcp.post(mcp.message("ping"), mcp_session_id=session_id, **credentials)

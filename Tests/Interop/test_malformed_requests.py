@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import httpx
 import malformed
 import malformed_framing
 import malformed_headers
 import malformed_messages
 import malformed_rest
 import pytest
-from gateway import Gateway, raw
+from gateway import raw
 from malformed import ANY, Row
-from processes import wait_until
 from rawhttp import JSON
 from target import Target
 from wire import Answer
@@ -22,19 +18,6 @@ SERVERS = {"raw": raw(), "other": raw()}
 SETTINGS = malformed.SETTINGS
 
 ROWS = [*malformed_messages.ROWS, *malformed_headers.ROWS, *malformed_framing.ROWS, *malformed_rest.ROWS]
-
-
-@pytest.fixture(scope="module")
-def target(gateway: Gateway) -> Iterator[Target]:
-    target = Target(gateway)
-    target.assert_healthy()
-    with httpx.Client(base_url=gateway.base_url) as http:
-        http.get("/health")
-    before = target.descriptors()
-    yield target
-    # SQLite and the event loops may have opened a file of their own meanwhile; a leak would be one for each row.
-    wait_until("every descriptor is closed", lambda: target.descriptors() <= before + 4, 15)
-    assert gateway.process is not None and gateway.process.poll() is None
 
 
 def check_error(row: Row, answer: Answer) -> None:

@@ -34,7 +34,25 @@ NAMES = {
     "process_cpu_seconds": "counter", "process_resident_memory_bytes": "gauge", "process_virtual_memory_bytes": "gauge",
     "process_start_time_seconds": "gauge", "process_open_fds": "gauge", "process_max_fds": "gauge", "process_threads": "gauge",
 }  # fmt: skip
-BUCKETS = ["0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "60", "+Inf"]
+BUCKETS = [
+    "0.0005",
+    "0.001",
+    "0.0025",
+    "0.005",
+    "0.01",
+    "0.025",
+    "0.05",
+    "0.1",
+    "0.25",
+    "0.5",
+    "1",
+    "2.5",
+    "5",
+    "10",
+    "30",
+    "60",
+    "+Inf",
+]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +66,9 @@ def used(gateway: Gateway) -> Gateway:
             await mcp.call("raw__noisy", {"lines": 10})
             with pytest.raises(RPCError):
                 await mcp.call("nothing", {})
-            message = mcp.message("tools/call", {"name": "raw__progress", "arguments": {"steps": 2}, "_meta": {"progressToken": 1}})
+            message = mcp.message(
+                "tools/call", {"name": "raw__progress", "arguments": {"steps": 2}, "_meta": {"progressToken": 1}}
+            )
             async with mcp.post_stream(message) as stream:
                 identifiers = [event.id async for event in stream]
             async with mcp.get_stream(identifiers[0]) as stream:
@@ -63,7 +83,9 @@ def used(gateway: Gateway) -> Gateway:
 # Format.
 
 
-@pytest.mark.parametrize("accept", [None, "*/*", "text/plain", "text/plain;version=0.0.4", "text/html", "application/json", "nonsense"])
+@pytest.mark.parametrize(
+    "accept", [None, "*/*", "text/plain", "text/plain;version=0.0.4", "text/html", "application/json", "nonsense"]
+)
 def test_the_text_format_is_the_answer_unless_openmetrics_is_asked_for(used: Gateway, accept: str | None) -> None:
     response = scrape(used, accept)
     content_type = response.headers["content-type"].replace(" ", "")
@@ -71,7 +93,9 @@ def test_the_text_format_is_the_answer_unless_openmetrics_is_asked_for(used: Gat
     assert "# EOF" not in response.text and response.text.endswith("\n")
 
 
-@pytest.mark.parametrize("accept", ["application/openmetrics-text", "application/openmetrics-text; version=1.0.0; charset=utf-8", PROMETHEUS_ACCEPT])
+@pytest.mark.parametrize(
+    "accept", ["application/openmetrics-text", "application/openmetrics-text; version=1.0.0; charset=utf-8", PROMETHEUS_ACCEPT]
+)
 def test_openmetrics_is_the_answer_where_it_is_asked_for(used: Gateway, accept: str) -> None:
     response = scrape(used, accept)
     assert response.headers["content-type"].replace(" ", "").startswith("application/openmetrics-text;version=1.0.0")
@@ -104,7 +128,11 @@ def test_every_metric_has_its_name_its_kind_and_a_description(used: Gateway) -> 
 def test_both_formats_have_the_same_series(used: Gateway) -> None:
     def names(metrics: Metrics) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
         # OpenMetrics writes the bound 60 as 60.0, and each scrape is a request itself.
-        return {one for one in metrics.series() if not one[0].endswith(("_bucket", "_created")) and not one[0].startswith("http_request")}
+        return {
+            one
+            for one in metrics.series()
+            if not one[0].endswith(("_bucket", "_created")) and not one[0].startswith("http_request")
+        }
 
     assert names(Metrics(used)) == names(Metrics(used, openmetrics=True))
 
@@ -219,7 +247,9 @@ async def test_prometheus_counts_what_was_asked(prometheus: tuple[Gateway, Prome
                 if expected is not None:
                     server.wait_for(expression, expected)
         for quantile in (0.5, 0.95, 0.99):
-            value = server.value(f'histogram_quantile({quantile}, sum by (le) (http_request_duration_seconds_bucket{{route="/mcp"}}))')
+            value = server.value(
+                f'histogram_quantile({quantile}, sum by (le) (http_request_duration_seconds_bucket{{route="/mcp"}}))'
+            )
             assert value is not None and 0 < value < 30
         server.wait_for("mcp_sse_connections", 0)
         await mcp.delete()
@@ -346,6 +376,15 @@ async def test_nothing_that_a_client_chooses_becomes_a_label(start_gateway: Star
             "/api/session/validate", "/api/session", "/api/sessions", "/api/session/ticket", "/api/mcp/tools", "/api/mcp/call",
             "/api/openapi.json",
         }  # fmt: skip
-        assert after.labels("http_requests_total", "method") <= {"GET", "POST", "DELETE", "OPTIONS", "HEAD", "PUT", "PATCH", "other"}
+        assert after.labels("http_requests_total", "method") <= {
+            "GET",
+            "POST",
+            "DELETE",
+            "OPTIONS",
+            "HEAD",
+            "PUT",
+            "PATCH",
+            "other",
+        }
         assert after.labels("mcp_requests_total", "upstream") <= {"raw", "environment", "gateway"}
         assert after.labels("mcp_requests_total", "outcome") <= {"ok", "error", "cancelled"}

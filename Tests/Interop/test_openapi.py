@@ -75,6 +75,7 @@ def test_every_status_is_described(document: dict[str, Any], path: str, statuses
 
 async def test_the_answers_of_a_session_fit_the_description(gateway: Gateway, document: dict[str, Any]) -> None:
     """The plain good way, without chance."""
+
     def fits(response: httpx.Response, method: str, path: str) -> None:
         described = operations(document)[method, path]["responses"][str(response.status_code)]
         schema = described["content"]["application/json"]["schema"]

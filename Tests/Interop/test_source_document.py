@@ -79,7 +79,12 @@ class TestSSEEventStream:
 
 def smoke(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(SMOKE_TEST), *arguments], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, env={**os.environ, **environment}
+        [str(SMOKE_TEST), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
     )
 
 
@@ -94,7 +99,9 @@ def test_the_smoke_test_passes(gateway: Gateway) -> None:
 def test_the_smoke_test_leaves_no_session_behind(gateway: Gateway) -> None:
     assert smoke(gateway.base_url).returncode == 0
     session = httpx.post(f"{gateway.base_url}/api/session/create", json={"clientId": "smoke-test"}).json()["sessionId"]
-    listed = httpx.get(f"{gateway.base_url}/api/sessions?clientId=smoke-test", headers={"X-Session-ID": session}).json()["sessions"]
+    listed = httpx.get(f"{gateway.base_url}/api/sessions?clientId=smoke-test", headers={"X-Session-ID": session}).json()[
+        "sessions"
+    ]
     assert len(listed) == 1
 
 
@@ -119,7 +126,9 @@ def impostor() -> Iterator[str]:
                 return
             with connection:
                 connection.recv(65536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+                )
 
     threading.Thread(target=serve, daemon=True).start()
     yield f"http://127.0.0.1:{server.getsockname()[1]}"
