@@ -24,6 +24,8 @@ public final class Gateway: Sendable {
     /// Requests that the built-in tools answer.
     let builtinCounters = RequestCounters(upstream: Gateway.builtinName)
     private let state: NIOLockedValueBox<State>
+    /// Held while the catalogue is rendered.
+    private let rendering = NIOLock()
     private let startedAt = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0))
     private let openExchanges = Atomic<Int>(0)
     private let draining = Atomic<Bool>(false)
@@ -283,15 +285,18 @@ public final class Gateway: Sendable {
 
     /// Renders the catalogue again and tells sessions which lists changed.
     func catalogueChanged() {
-        let merged = makeView(server: nil, own: [:])
-        let names = hosts.map(\.name) + [Self.builtinName]
-        let single = Dictionary(uniqueKeysWithValues: Set(names).map { ($0, makeView(server: $0, own: [:])) })
-        let (oldMerged, oldSingle) = state.withLockedValue { state in
-            defer {
-                state.merged = merged
-                state.single = single
+        // One at a time: of two changes at once the one that looked first must not store its view last.
+        let (merged, single, oldMerged, oldSingle) = rendering.withLock {
+            let merged = makeView(server: nil, own: [:])
+            let names = hosts.map(\.name) + [Self.builtinName]
+            let single = Dictionary(uniqueKeysWithValues: Set(names).map { ($0, makeView(server: $0, own: [:])) })
+            return state.withLockedValue { state in
+                defer {
+                    state.merged = merged
+                    state.single = single
+                }
+                return (merged, single, state.merged, state.single)
             }
-            return (state.merged, state.single)
         }
         let empty = CatalogueView(parts: [], pageSize: settings.pageSize)
         let mergedChanges = merged.changes(from: oldMerged)
