@@ -86,7 +86,8 @@ def target(gateway: Gateway) -> Iterator[Target]:
     """The module's gateway for bare sockets; its servers are `raw` and `other`. Afterwards it has no descriptor more than before."""
     target = Target(gateway)
     target.assert_healthy()
-    httpx.get(f"http://127.0.0.1:{gateway.port}/health")
+    ready = f"http://127.0.0.1:{gateway.port}/ready"
+    processes.wait_until("every server was tried", lambda: httpx.get(ready).status_code == 200, 20)
     processes.wait_until("the first connections are closed", lambda: target.connections() == 0)
     before = target.descriptors()
     yield target
