@@ -94,7 +94,10 @@ def target(gateway: Gateway) -> Iterator[Target]:
     assert gateway.process is not None and gateway.process.poll() is None, "the gateway is gone"
     processes.wait_until("every connection is closed", lambda: target.connections() == 0, 15)
     # The store and the event loops may have opened something of their own meanwhile; a leak would be one for each connection.
-    processes.wait_until("every descriptor is closed", lambda: target.descriptors() <= before + 4, 15)
+    try:
+        processes.wait_until("every descriptor is closed", lambda: len(target.descriptors()) <= len(before) + 4, 15)
+    except AssertionError:
+        raise AssertionError(f"more descriptors than before:\n{before}\n{target.descriptors()}") from None
 
 
 @pytest.fixture(autouse=True)

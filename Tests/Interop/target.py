@@ -72,19 +72,19 @@ class Target:
             answer = wire.read()
             assert (answer.status, answer.json()) == (200, {"jsonrpc": "2.0", "id": 7, "result": {}})
 
-    def descriptors(self) -> int:
-        return len(os.listdir(f"/proc/{self.gateway.pid}/fd"))
+    def descriptors(self) -> list[str]:
+        """What each open descriptor of the gateway is."""
+        found = []
+        for name in os.listdir(f"/proc/{self.gateway.pid}/fd"):
+            try:
+                found.append(os.readlink(f"/proc/{self.gateway.pid}/fd/{name}"))
+            except OSError:
+                continue
+        return sorted(found)
 
     def connections(self) -> int:
         """The connections of clients that the gateway has open, by the kernel's table of its network."""
-        inodes = set()
-        for name in os.listdir(f"/proc/{self.gateway.pid}/fd"):
-            try:
-                link = os.readlink(f"/proc/{self.gateway.pid}/fd/{name}")
-            except OSError:
-                continue
-            if link.startswith("socket:["):
-                inodes.add(link[8:-1])
+        inodes = {link[8:-1] for link in self.descriptors() if link.startswith("socket:[")}
         rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         listening = "0A"
         port = f":{self.port:04X}"

@@ -233,6 +233,8 @@ def test_a_reader_that_takes_nothing_of_its_stream_is_cut_and_can_resume_it(targ
             if len(numbers) == count:
                 break
         assert numbers == list(range(count))
+    # Its process goes with it.
+    target.exchange("DELETE", session)
 
 
 def test_a_client_that_sends_and_never_reads_is_cut(target: Target, connections: int) -> None:
