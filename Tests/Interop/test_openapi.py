@@ -102,7 +102,7 @@ def test_schemathesis_finds_no_difference(gateway: Gateway, tmp_path: Path) -> N
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "openapi_hooks", "PYTHONPATH": str(HERE), "OPENAPI_BASE_URL": base}
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", f"{base}/api/openapi.json", "--checks=all", "--phases=examples,coverage,fuzzing",
-        "--max-examples=25", "--seed=20261124", "--generation-deterministic", "--mode=all", "--workers=1",
+        "--max-examples=40", "--seed=20261124", "--generation-deterministic", "--mode=all", "--workers=1",
         "--request-timeout=10", "--continue-on-failure", "--no-color",
         "--include-path-regex=^/(api|sse)/",
     ]  # fmt: skip
