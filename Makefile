@@ -13,7 +13,7 @@ FUZZ_ARGS ?=
 # Test processes that run at the same time.
 JOBS ?= 2
 
-.PHONY: help run build release test unit interop fuzz lint bench clean
+.PHONY: help run build release test unit interop fuzz lint bench soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ bench: release ## Measure a release build beside its peers (benchmarks/README.md
 	@scripts/install-dependencies --bench
 	@echo '==> benchmarks/run'
 	@benchmarks/run $(ARGS)
+
+soak: release ## Run a release build for minutes under clients that come, stall, vanish and return (ARGS='--seconds 600')
+	@echo '==> benchmarks/soak'
+	@benchmarks/soak $(ARGS)
 
 clean: ## Remove everything that was built or installed here
 	rm -rf .build .build-fuzz .venv .venv-bench
