@@ -19,12 +19,13 @@ extension EmbeddedStore: EventLog {
         _ event: StreamEvent, to stream: StreamID, of session: SessionID, ends: Bool, completion: @escaping Completion<Void>
     ) {
         let key = StreamKey(session: session, stream: stream)
-        submit("append to a stream", cost: event.message.readableBytes) {
+        let isAdmitted = submit("append to a stream", cost: event.message.readableBytes) {
             try $0.append(event, to: key, ends: ends)
         } completion: { result in
-            if case .failure = result { self.countUnloggedEvent() }
+            self.eventCompleted(isLogged: (try? result.get()) != nil)
             completion(result)
         }
+        if !isAdmitted { eventRefused() }
     }
 
     /// Marks a stream as ended. Never refused by a full queue.

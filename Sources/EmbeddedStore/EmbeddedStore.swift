@@ -2,6 +2,7 @@ import Dispatch
 public import GatewayCore
 public import Logging
 import NIOConcurrencyHelpers
+import Synchronization
 
 /// Sessions and events in an SQLite database of this process: the stores of a gateway that has no other service.
 ///
@@ -20,7 +21,8 @@ public final class EmbeddedStore: Sendable {
     private let logger: Logger
     /// Serialises the making of the key; holds it for a store in memory.
     private let key: NIOLockedValueBox<[UInt8]?>
-    private let isShort = NIOLockedValueBox(false)
+    /// The newest event found the queue full.
+    private let refusesEvents = Atomic<Bool>(false)
 
     /// Opens the store in a directory, which is created when missing. One process can have it open at a time.
     ///
@@ -99,24 +101,37 @@ public final class EmbeddedStore: Sendable {
     /// itself when writing is possible again.
     public var failure: String? { writer.failure }
 
+    /// Why the newest event could not be logged, in a sentence; nil while events are. It becomes nil again by itself.
+    public var eventLogFailure: String? {
+        failure ?? (refusesEvents.load(ordering: .relaxed) ? "the store's queue is full" : nil)
+    }
+
     // MARK: For the protocols
 
     private static let afterClose = DispatchQueue(label: "embedded-store-closed")
 
-    func countUnloggedEvent() { writer.countUnloggedEvent() }
+    func eventCompleted(isLogged: Bool) {
+        if !isLogged { writer.countUnloggedEvent() }
+        if isLogged, refusesEvents.load(ordering: .relaxed) { refusesEvents.store(false, ordering: .relaxed) }
+    }
 
+    func eventRefused() { refusesEvents.store(true, ordering: .relaxed) }
+
+    /// - Returns: false when the queue is full: the operation fails in its turn.
+    @discardableResult
     func submit<Value>(
         _ name: StaticString, isWrite: Bool = true, cost: Int = 0, always: Bool = false, work: @escaping (StoreTransaction) throws -> Value,
         completion: ((Result<Value, StoreError>) -> Void)?
-    ) {
+    ) -> Bool {
         let operation = TypedOperation(name, isWrite: isWrite, cost: cost, work: work, completion: completion)
         switch writer.queue.enqueue(operation, always: always) {
         case .queued:
-            break
+            return true
         case .refused:
             if completion == nil {
                 logger.warning("the store's queue is full: a write that nobody waits for is dropped", metadata: ["operation": "\(name)"])
             }
+            return false
         case .closed:
             // Not on the caller's thread: callers may hold locks that their completions take.
             nonisolated(unsafe) let operation = operation
@@ -124,6 +139,7 @@ public final class EmbeddedStore: Sendable {
                 operation.fail("the store is closed")
                 operation.complete()
             }
+            return true
         }
     }
 }

@@ -181,4 +181,21 @@ struct WriterTests {
         #expect(again.statistics.storedSessions == 3)
         again.close()
     }
+
+    @Test("says that events find its queue full until one is logged again")
+    func eventLogHealth() async throws {
+        let store = try EmbeddedStore.inMemory(options: EmbeddedStoreOptions(queueCapacity: 1), logger: .quiet)
+        let (session, stream) = try await EventLogContract.opened(store)
+        let release = await store.holdWriter()
+        for number in 1...3 as ClosedRange<UInt64> {
+            store.append(StreamEvent(sequence: number, message: ByteBuffer(string: "m")), to: stream, of: session, ends: false) { _ in }
+        }
+        #expect(store.eventLogFailure?.contains("queue") == true)
+        #expect(store.failure == nil)
+        release()
+        await store.flush()
+        #expect(store.statistics.unloggedEvents == 2)
+        try await store.append(4, "m", to: stream, of: session)
+        #expect(store.eventLogFailure == nil)
+    }
 }
