@@ -46,6 +46,7 @@ struct GatewayMetrics: Sendable {
             let statistics = store.statistics
             collection.gauge("mcp_stored_sessions", statistics.storedSessions)
             collection.gauge("mcp_degraded", [("component", "store")], store.failure == nil ? 0 : 1)
+            collection.gauge("mcp_degraded", [("component", "event_log")], store.eventLogFailure == nil ? 0 : 1)
             collection.gauge("mcp_store_queue_operations", statistics.queueDepth)
             collection.gauge("mcp_store_queue_bytes", statistics.queuedBytes)
             collection.counter("mcp_store_operations_total", statistics.operations)
