@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from clients import run
+from documentation import run_commands
 from gateway import BINARY, ROOT, Gateway, raw
 
 SERVERS = {"raw": raw(isolation="shared")}
@@ -32,6 +33,12 @@ def test_the_python_snippet_runs_as_it_is_written(gateway: Gateway, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert "get-development-environment-status" in done.stdout
     assert any(line.startswith("raw__") for line in done.stdout.splitlines())
+
+
+def test_the_requests_of_curl_work_as_they_are_written(gateway: Gateway, tmp_path: Path) -> None:
+    (commands,) = (block for block in blocks("sh") if "curl" in block)
+    (printed,) = run_commands([commands], gateway, tmp_path)
+    assert "get-development-environment-status" in printed.splitlines() and "raw__echo" in printed.splitlines()
 
 
 def test_every_json_example_is_json() -> None:
