@@ -53,11 +53,14 @@ extension ClientConnection {
 
     /// Nil when the request is a preflight, which needs no more.
     private func admit(_ head: RequestHead, route: HTTPRoute, target: RequestTarget) throws(Refusal) -> NamedRevision? {
-        guard server.load.beginRequest() else {
-            LimitHits.count(.maxConcurrentRequests)
-            throw .overloaded(limit: server.settings.maxConcurrentRequests)
+        // Operators are answered in an overload too: a supervisor would end a gateway that is only busy.
+        if !route.isForOperators {
+            guard server.load.beginRequest() else {
+                LimitHits.count(.maxConcurrentRequests)
+                throw .overloaded(limit: server.settings.maxConcurrentRequests)
+            }
+            request.holdsPlace = true
         }
-        request.isCounted = true
         try server.rules.checkSource(head, authority: target.authority, isProbe: route.isProbe)
         request.origin = head.origin
         if head.method == .OPTIONS, route != .unknown {

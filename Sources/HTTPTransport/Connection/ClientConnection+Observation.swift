@@ -17,7 +17,7 @@ struct CurrentRequest {
     /// For the log.
     var session: SessionID?
     /// It takes one of the places of `limits.maxConcurrentRequests`.
-    var isCounted = false
+    var holdsPlace = false
     /// It could not be read at all.
     var isUnreadable = false
     /// Its last byte is here.
@@ -61,13 +61,18 @@ extension ClientConnection {
         request.status = Int(status.code)
         if let origin = request.origin { CrossOrigin.allow(origin, in: &headers) }
         if request.id.isGiven || status.code >= 400 { headers.add(name: "x-request-id", value: request.id.description) }
-        if isStream { record() }
+        guard isStream else { return }
+        record()
+        // A stream that answers a call is work; one that listens is not.
+        if case .streaming(let writer) = state, writer.stream.kind == .exchange { return }
+        giveBackPlace()
     }
 
     /// Before the end of an answer is written: with it the next request may come, inside the call that writes.
     func answerEnds() {
         request.isAnswered = true
         record()
+        giveBackPlace()
         if request.hasEnded { becomeIdle() }
     }
 
@@ -79,15 +84,21 @@ extension ClientConnection {
 
     /// The connection is gone.
     func abandonedByClient() {
+        giveBackPlace()
         guard !request.isRecorded else { return }
         if request.status == 0 { request.status = Self.clientLeft }
         record()
     }
 
+    private func giveBackPlace() {
+        guard request.holdsPlace else { return }
+        request.holdsPlace = false
+        server.load.endRequest()
+    }
+
     private func record() {
         guard !request.isRecorded else { return }
         request.isRecorded = true
-        if request.isCounted { server.load.endRequest() }
         guard let context else { return }
         let nanoseconds = (NIODeadline.now() - request.startedAt).nanoseconds
         loop(context).metrics.record(request.method, request.route, status: request.status, nanoseconds: nanoseconds)

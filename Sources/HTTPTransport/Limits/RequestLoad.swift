@@ -13,7 +13,7 @@ final class RequestLoad: Sendable {
         self.maxConnections = maxConnections
     }
 
-    /// Requests that wait for their answer, or for the beginning of its stream.
+    /// Requests whose answer is not complete; streams that only listen are none.
     var requests: Int { requestCount.load(ordering: .relaxed) }
     var connections: Int { connectionCount.load(ordering: .relaxed) }
     /// Open SSE streams.

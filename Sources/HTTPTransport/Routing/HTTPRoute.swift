@@ -88,6 +88,9 @@ enum HTTPRoute: Equatable {
     /// Whether a foreign `Host` is let in: probes ask by address, and there is nothing to steal.
     var isProbe: Bool { self == .health || self == .ready }
 
+    /// Whether it tells of the gateway itself.
+    var isForOperators: Bool { isProbe || self == .metrics }
+
     /// Whether the hot path answers it; other known routes are the router's.
     var isHot: Bool {
         switch self {

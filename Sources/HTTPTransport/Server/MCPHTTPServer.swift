@@ -9,7 +9,7 @@ public import ServiceLifecycle
 /// What clients have open at one moment.
 public struct HTTPFigures: Sendable, Hashable {
     public let connections: Int
-    /// Requests that wait for their answer, or for the beginning of its stream.
+    /// Requests whose answer is not complete; streams that only listen are none.
     public let requests: Int
     /// SSE streams.
     public let streams: Int
