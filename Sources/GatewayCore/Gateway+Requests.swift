@@ -37,6 +37,7 @@ extension Gateway {
 
     /// Sends an exchange to an upstream.
     func forward(_ exchange: Exchange, to host: UpstreamHost, splices: [Splice] = []) {
+        guard !exchange.isOver else { return }
         exchange.isCounted(by: host.requestCounters)
         let sent = host.withPeer(for: exchange.session) { peer in
             peer.send(exchange.upstreamRequest(splices: splices, timeout: host.definition.callTimeout), handler: exchange)
@@ -80,7 +81,8 @@ extension Gateway {
             guard host.definition.toolFilter.isTrivial || host.definition.toolFilter.passes(ownName) else {
                 return exchange.fail(unknownTool(exchange.request.json.string(name) ?? ""))
             }
-            forward(isTask ? rememberingTask(exchange, host: host) : exchange, to: host, splices: splices)
+            if isTask { rememberTask(of: exchange, host: host) }
+            forward(exchange, to: host, splices: splices)
         case .unknown(let name):
             guard let tool = builtin(named: name), exchange.session.server == nil || exchange.session.server == Self.builtinName else {
                 return exchange.fail(unknownTool(name))
@@ -181,12 +183,13 @@ extension Gateway {
             // Remembered before the server is asked, so that an update that comes with the answer finds its way.
             session.state.withLockedValue { $0.subscriptions[uri] = host.name }
             self.sessions.setAttribute(attribute, of: session.id, to: ByteBuffer(string: host.name), completion: nil)
-            let observed = exchange.observed(onFailure: {
+            let forget: @Sendable () -> Void = {
                 session.state.withLockedValue { _ = $0.subscriptions.removeValue(forKey: uri) }
                 self.sessions.setAttribute(attribute, of: session.id, to: nil, completion: nil)
-            })
-            session.replace(exchange, with: observed)
-            self.forward(observed, to: host)
+            }
+            // Cancelled while its owner was looked for.
+            guard exchange.observe(onFailure: forget) else { return forget() }
+            self.forward(exchange, to: host)
         }
     }
 

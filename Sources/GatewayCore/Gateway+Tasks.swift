@@ -4,17 +4,15 @@ import NIOCore
 
 /// Tasks of 2025-11-25 (basic/utilities/tasks): who runs a task is remembered per session, ids pass through.
 extension Gateway {
-    /// The exchange of a call that asks for a task: the task that the answer names is the session's.
-    func rememberingTask(_ exchange: Exchange, host: UpstreamHost) -> Exchange {
+    /// Of a call that asks for a task: the task that the answer names is the session's.
+    func rememberTask(of exchange: Exchange, host: UpstreamHost) {
         let session = exchange.session
-        let replacement = exchange.observed(transform: { response in
+        _ = exchange.observe(transform: { response in
             let json = response.json
             let task = json.member("task", of: response.result)
             if let id = json.string(json.member("taskId", of: task)) { session.rememberTask(id, upstream: host.name) }
             return nil
         })
-        session.replace(exchange, with: replacement)
-        return replacement
     }
 
     func forwardTask(_ exchange: Exchange) {
@@ -58,16 +56,6 @@ extension Gateway {
             }
             result.writeStaticString("]}")
             exchange.succeed(result)
-        }
-    }
-}
-
-extension Session {
-    /// Puts an exchange in the place of one that was not started yet.
-    func replace(_ exchange: Exchange, with replacement: Exchange) {
-        let key = RequestKey(exchange.request.id, in: exchange.request.json)
-        state.withLockedValue { state in
-            if state.exchanges[key] === exchange { state.exchanges[key] = replacement }
         }
     }
 }

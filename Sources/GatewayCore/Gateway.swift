@@ -112,7 +112,7 @@ public final class Gateway: Sendable {
         let promise = loop.makePromise(of: Void.self)
         let isIdle = state.withLockedValue { state in
             state.idleWaiters.append(promise)
-            return openExchanges.load(ordering: .sequentiallyConsistent) == 0
+            return openExchanges.load(ordering: .sequentiallyConsistent) <= 0
         }
         if isIdle { resumeIdleWaiters() }
         let timer = loop.scheduleTask(in: limit) { self.resumeIdleWaiters() }
@@ -162,7 +162,7 @@ public final class Gateway: Sendable {
 
     func exchangeEnded() {
         let left = openExchanges.wrappingSubtract(1, ordering: .relaxed).newValue
-        if left == 0, isDraining { resumeIdleWaiters() }
+        if left <= 0, isDraining { resumeIdleWaiters() }
     }
 
     // MARK: Upstreams

@@ -16,31 +16,31 @@ public final class Exchange: Sendable {
     let sink: any ExchangeSink
     /// Raw progress token of the client (basic/utilities/progress), `.absent` when it wants no progress.
     let progressToken: JSONSpan
-    /// Called with the upstream's result before the client sees it; what it returns is what the client sees.
-    let transform: (@Sendable (Message) -> ByteBuffer?)?
-    /// Called when it ends without a result of the upstream's.
-    let onFailure: (@Sendable () -> Void)?
     private let state: NIOLockedValueBox<State>
 
     private struct State {
         var peer: UpstreamPeer?
         var call: UInt64?
         var isOver = false
+        var observer = Observer()
         /// Where it is counted: the gateway's own until an upstream has it.
         var counters: RequestCounters
     }
 
-    init(
-        session: Session, request: Message, method: MCPProtocol.Method, context: RequestContext, sink: any ExchangeSink,
-        transform: (@Sendable (Message) -> ByteBuffer?)? = nil, onFailure: (@Sendable () -> Void)? = nil
-    ) {
-        self.onFailure = onFailure
+    /// Who looks at how an exchange ends.
+    private struct Observer {
+        /// Called with the upstream's result before the client sees it; what it returns is what the client sees.
+        var transform: (@Sendable (Message) -> ByteBuffer?)?
+        /// Called when it ends without a result of the upstream's.
+        var onFailure: (@Sendable () -> Void)?
+    }
+
+    init(session: Session, request: Message, method: MCPProtocol.Method, context: RequestContext, sink: any ExchangeSink) {
         self.session = session
         self.request = request
         self.method = method
         self.context = context
         self.sink = sink
-        self.transform = transform
         self.progressToken = request.routing.progressToken
         self.state = NIOLockedValueBox(State(counters: session.gateway.ownCounters))
     }
@@ -51,31 +51,36 @@ public final class Exchange: Sendable {
     /// From now on it is counted as the upstream's.
     func isCounted(by counters: RequestCounters) { state.withLockedValue { $0.counters = counters } }
 
-    /// The same request, before it is started, with somebody who looks at how it ends.
-    func observed(
-        transform: (@Sendable (Message) -> ByteBuffer?)? = nil, onFailure: (@Sendable () -> Void)? = nil
-    ) -> Exchange {
-        Exchange(
-            session: session, request: request, method: method, context: context, sink: sink, transform: transform, onFailure: onFailure)
+    /// Lets somebody look at how it ends: at the result before the client sees it, or at a failure. False when it is over already.
+    func observe(transform: (@Sendable (Message) -> ByteBuffer?)? = nil, onFailure: (@Sendable () -> Void)? = nil) -> Bool {
+        state.withLockedValue { state in
+            guard !state.isOver else { return false }
+            state.observer = Observer(transform: transform, onFailure: onFailure)
+            return true
+        }
     }
+
+    /// It has ended, for whatever reason.
+    var isOver: Bool { state.withLockedValue { $0.isOver } }
 
     var idBytes: ByteBuffer { request.idBytes ?? ByteBuffer(string: "null") }
 
     /// The peer that works on it.
     var peer: UpstreamPeer? { state.withLockedValue { $0.peer } }
 
-    /// False when it has ended before.
-    private func end(_ outcome: RequestOutcome) -> Bool {
-        let counters = state.withLockedValue { state -> RequestCounters? in
+    /// Ends it; nil when it has ended before.
+    private func end(_ outcome: RequestOutcome) -> Observer? {
+        let ended = state.withLockedValue { state -> (counters: RequestCounters, observer: Observer)? in
             guard !state.isOver else { return nil }
             state.isOver = true
-            return state.counters
+            defer { state.observer = Observer() }
+            return (state.counters, state.observer)
         }
-        guard let counters else { return false }
-        counters.count(method, outcome)
-        log(outcome, upstream: counters.upstream)
+        guard let ended else { return nil }
+        ended.counters.count(method, outcome)
+        log(outcome, upstream: ended.counters.upstream)
         session.exchangeEnded(self)
-        return true
+        return ended.observer
     }
 
     private func log(_ outcome: RequestOutcome, upstream: String) {
@@ -93,22 +98,22 @@ public final class Exchange: Sendable {
 
     /// Ends with a raw `result`.
     func succeed(_ result: ByteBuffer) {
-        guard end(.ok) else { return }
+        guard end(.ok) != nil else { return }
         sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
     }
 
     /// Ends with an error.
     func fail(_ error: RPCError) {
-        guard end(.error) else { return }
-        onFailure?()
+        guard let observer = end(.error) else { return }
+        observer.onFailure?()
         sink.emit(.error(error.response(id: idBytes)), of: self)
     }
 
     /// The client cancelled it. `reason` is a raw JSON string.
     func cancel(reason: ByteBuffer?) {
         let (peer, call) = state.withLockedValue { ($0.peer, $0.call) }
-        guard end(.cancelled) else { return }
-        onFailure?()
+        guard let observer = end(.cancelled) else { return }
+        observer.onFailure?()
         if let peer, let call { peer.cancel(call: call, reason: reason) }
         sink.emit(.cancelled(RPCError(code: .requestCancelled, message: "Request cancelled").response(id: idBytes)), of: self)
     }
@@ -154,12 +159,12 @@ extension Exchange: UpstreamCallHandler {
     }
 
     public func upstreamResponded(_ response: Message) {
-        guard end(response.kind == .response ? .ok : .error) else { return }
-        if response.kind == .response, let transform, let result = transform(response) {
+        guard let observer = end(response.kind == .response ? .ok : .error) else { return }
+        if response.kind == .response, let transform = observer.transform, let result = transform(response) {
             sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
             return
         }
-        if response.kind == .errorResponse { onFailure?() }
+        if response.kind == .errorResponse { observer.onFailure?() }
         var bytes = ByteBuffer()
         bytes.write(response.bytes, splicing: [Splice(response.id, .bytes(idBytes))])
         sink.emit(response.kind == .response ? .result(bytes) : .error(bytes), of: self)

@@ -60,7 +60,7 @@ extension ClientConnection {
                 }
                 guard position.sequence <= feed.newestSequence else { return connection.refuse(.beyondNewest(position), closing: false) }
                 guard let writer = connection.attachFeed(feed, session: session, startsAfter: position.sequence) else { return }
-                writer.begin()
+                guard writer.begin() else { return }
                 feed.attach(writer, after: position.sequence)
                 session.listeningStreamAttached()
             }
@@ -74,7 +74,7 @@ extension ClientConnection {
         let opened = session.openFeed { _ in
             handle.onNextTick { connection in
                 guard connection.requestNumber == number, case .streaming(let writer) = connection.state else { return }
-                writer.begin()
+                guard writer.begin() else { return }
                 writer.stream.attach(writer, after: writer.startsAfter)
                 session.listeningStreamAttached()
             }

@@ -18,6 +18,7 @@ struct CurrentRequest {
     var session: SessionID?
     /// It takes one of the places of `limits.maxConcurrentRequests`.
     var holdsPlace = false
+    var hasBegun = false
     /// It could not be read at all.
     var isUnreadable = false
     /// Its last byte is here.
@@ -29,7 +30,8 @@ struct CurrentRequest {
     /// The answer is complete.
     var isAnswered = false
 
-    var hasAnswer: Bool { status != 0 && !isAnswered }
+    /// It has begun and is not over on both sides.
+    var isInProgress: Bool { hasBegun && !hasEnded }
     var hasEnded: Bool { isComplete && isAnswered }
 
     var context: RequestContext { RequestContext(id: id, trace: trace) }
@@ -41,7 +43,7 @@ extension ClientConnection {
     private static let clientLeft = 499
 
     func begin(_ head: RequestHead, route: HTTPRoute, context: ChannelHandlerContext) {
-        request = CurrentRequest(route: route, method: head.method, startedAt: .now(), isRecorded: false)
+        request = CurrentRequest(route: route, method: head.method, startedAt: .now(), hasBegun: true, isRecorded: false)
         request.id = head.requestID.flatMap(RequestID.init(given:)) ?? RequestID(number: loop(context).takeRequestNumber())
         request.session = head.apiSessionID.flatMap { SessionID($0) }
         if let traceparent = head.traceparent {
@@ -52,7 +54,8 @@ extension ClientConnection {
     /// For bytes that are no request.
     func beginUnreadable() {
         guard let context else { return }
-        request = CurrentRequest(method: .RAW(value: ""), startedAt: .now(), isUnreadable: true, isComplete: true, isRecorded: false)
+        request = CurrentRequest(
+            method: .RAW(value: ""), startedAt: .now(), hasBegun: true, isUnreadable: true, isComplete: true, isRecorded: false)
         request.id = RequestID(number: loop(context).takeRequestNumber())
     }
 
@@ -71,6 +74,7 @@ extension ClientConnection {
     /// Before the end of an answer is written: with it the next request may come, inside the call that writes.
     func answerEnds() {
         request.isAnswered = true
+        if !isKeepAlive { hasSaidClose = true }
         record()
         giveBackPlace()
         if request.hasEnded { becomeIdle() }

@@ -80,7 +80,12 @@ extension ClientConnection {
         if context.channel.isWritable, let held = heldEnd {
             heldEnd = nil
             answerEnds()
-            context.writeAndFlush(held.data, promise: held.promise)
+            let promise = held.promise ?? context.eventLoop.makePromise(of: Void.self)
+            if !isKeepAlive {
+                let channel = context.channel
+                promise.futureResult.whenComplete { _ in channel.close(promise: nil) }
+            }
+            context.writeAndFlush(held.data, promise: promise)
         }
         context.fireChannelWritabilityChanged()
     }

@@ -26,7 +26,7 @@ extension ClientConnection {
         let opened: @Sendable (Result<Void, StoreError>) -> Void = { _ in
             handle.onNextTick { connection in
                 guard connection.requestNumber == number, case .streaming(let writer) = connection.state else { return }
-                writer.begin()
+                guard writer.begin() else { return }
                 writer.stream.attach(writer, after: writer.startsAfter)
                 session.listeningStreamAttached()
             }
@@ -68,7 +68,7 @@ extension ClientConnection {
                     eventLoop: context.eventLoop,
                     context: connection.server)
                 connection.state = .streaming(writer)
-                writer.begin()
+                guard writer.begin() else { return }
                 stream.attach(writer, after: id.sequence)
                 if stream.kind == .listening { session.listeningStreamAttached() }
             }

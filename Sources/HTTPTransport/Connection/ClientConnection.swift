@@ -53,6 +53,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
     /// The end of an answer, until the client has taken most of it.
     var heldEnd: HeldEnd?
     var isKeepAlive = true
+    /// An answer ended with which the connection closes.
+    var hasSaidClose = false
     /// The connection is closed only when the client has stopped sending.
     var isLingering = false
     /// How long a client may go on sending what was refused.
@@ -114,30 +116,35 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
+        // The router is not told: it would close before the client has its answer.
         switch state {
-        case .answering:
+        case .answering, .passing:
             // Half closed or closed, that cannot be told apart: the answer is still written.
             isKeepAlive = false
-        case .passing: break
-        case .idle where hasFallback: break
-        case .idle, .reading, .refusing, .preflight, .streaming, .closing: context.close(promise: nil)
+        case .idle where heldEnd != nil: isKeepAlive = false
+        case .idle:
+            // After what is on its way to the client.
+            context.close(mode: .output, promise: nil)
+        case .closing where !isLingering: break
+        case .reading, .refusing, .preflight, .streaming, .closing: context.close(promise: nil)
         }
-        if hasFallback { context.fireUserInboundEventTriggered(event) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? HTTPParserError, !request.hasAnswer else {
-            if hasFallback { context.fireErrorCaught(error) } else { context.close(promise: nil) }
-            return
+        // The end of a connection within a request is nothing that could be answered, and a second answer would be read as the next one's.
+        guard let error = error as? HTTPParserError, error != .invalidEOFState, !server.gateway.isDraining, context.channel.isActive else {
+            return context.close(promise: nil)
         }
         switch state {
-        case .idle:
+        case .idle where !request.isInProgress && heldEnd == nil:
             beginUnreadable()
             guard error == .headerOverflow else { return refuse(.malformed, closing: true) }
             LimitHits.count(.maxHeaderBytes)
             refuse(.headerTooLarge, closing: true)
-        case .reading, .refusing, .preflight, .passing: refuse(.malformed, closing: true)
-        case .answering, .streaming, .closing: context.close(promise: nil)
+        case .reading, .refusing, .preflight, .passing:
+            guard request.status == 0 else { return context.close(promise: nil) }
+            refuse(.malformed, closing: true)
+        case .idle, .answering, .streaming, .closing: context.close(promise: nil)
         }
     }
 
@@ -147,6 +154,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         hasReadMessage = true
         switch unwrapInboundIn(data) {
         case .head(let head):
+            // The last answer said that the connection closes: what comes behind it is nobody's.
+            guard !hasSaidClose else { return state = .closing }
             droppedBytes = 0
             body.clear()
             received(head, context: context)

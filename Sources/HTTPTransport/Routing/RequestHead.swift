@@ -69,7 +69,8 @@ struct RequestHead {
                     isAmbiguous = isAmbiguous || sessionID != nil
                     sessionID = value
                 } else if name.isField("content-length") {
-                    contentLength = Int(value)
+                    // What no Int holds is larger than any limit.
+                    contentLength = Int(value) ?? .max
                 }
             case 16 where name.isField("content-encoding"): contentEncoding = value
             case 17 where name.isField("transfer-encoding"):

@@ -32,15 +32,19 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
         self.context = context
     }
 
-    /// Writes the response head and what the stream begins with. On the loop.
-    func begin() {
-        guard isOpen, let connection else { return }
+    /// Writes the response head and what the stream begins with. On the loop. False when the client has gone meanwhile: the writer must not
+    /// be attached to its stream then.
+    @discardableResult
+    func begin() -> Bool {
+        guard isOpen, let connection else { return false }
         var buffer = ByteBuffer()
         style.writeBeginning(
             id: SSEEventID(stream: stream.id.value, sequence: startsAfter), retry: context.settings.retry, to: &buffer)
-        connection.beginStream(first: buffer)
         lastWrite = .now()
+        // First: a write that fails closes the connection, and with it this writer, before it returns.
         context.loopContext(for: eventLoop).startedStreaming(self)
+        connection.beginStream(first: buffer)
+        return isOpen
     }
 
     func deliver(_ event: StreamEvent, of stream: EventStream, isLast: Bool, isReplay: Bool) {
