@@ -49,6 +49,8 @@ struct AnswerTests {
             let client = try await server.connect()
             try await client.send(Request.post(Request.call("up__hold"), session: session))
             #expect(try await client.head()["content-type"] == "text/event-stream")
+            // The wait may be over before the server has the call.
+            try await server.upstream.waitForHeld()
             server.upstream.release("late")
             let messages = try await client.messages()
             #expect(messages.count == 1)
