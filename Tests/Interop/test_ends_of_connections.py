@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from malformed import call, mcp
 from metrics import Metrics
 from processes import wait_until
 from target import Target
-from wire import Wire, request
+from wire import Wire, pace, request
 
 SERVERS = {"raw": raw(), "other": raw()}
 SETTINGS = {"limits": {"bodyTimeout": "1s", "maxConcurrentRequests": 50}}
@@ -27,7 +26,7 @@ def test_a_header_that_is_cut_off_by_the_shutdown_does_not_end_the_process(start
     gateway = start_gateway({"raw": raw()})
     with Wire(gateway.port) as wire:
         wire.send(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1")
-        time.sleep(0.2)
+        wait_until("the gateway has the connection", lambda: Metrics(gateway).value("http_connections") >= 2, 10)
         assert gateway.terminate() == 0, gateway.log_tail()
 
 
@@ -46,7 +45,7 @@ def test_streams_that_are_reset_as_they_begin_are_forgotten(target: Target) -> N
     for number in range(60):
         with target.connect() as wire:
             wire.send(feed if number % 2 else stream)
-            time.sleep(number % 5 / 1000)
+            pace(number % 5 / 1000)
             wire.reset()
     wait_until("no stream is open", lambda: Metrics(target.gateway).value("mcp_sse_connections") == 0, 10)
     with target.connect() as wire:

@@ -16,7 +16,7 @@ extension ClientConnection {
         version = received.version
         let target = RequestTarget(received.uri)
         let route = target.map { HTTPRoute(path: $0.path, isAPIEnabled: server.settings.isAPIEnabled, hasMetrics: server.hasMetrics) }
-        begin(head, route: route ?? .unknown, context: context)
+        begin(head, route: route ?? .unknown)
         if head.hasBody || head.expectsContinue {
             deadline.start(.body, now: request.startedAt, settings: server.settings)
         } else {

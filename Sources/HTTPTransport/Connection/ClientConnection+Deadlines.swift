@@ -1,5 +1,5 @@
-import Logging
 import GatewayCore
+import Logging
 import MCPProtocol
 import NIOCore
 import NIOHTTP1
@@ -59,12 +59,9 @@ extension ClientConnection {
         state = .closing
         let refusal = Refusal.tooSlow("header", limit: "limits.headerTimeout")
         let bytes = RawResponse.bytes(status: "408 Request Timeout", body: refusal.error.response(id: nil))
-        let channel = context.channel
-        guard let encoder = try? channel.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self) else {
+        guard let encoder = try? context.channel.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self) else {
             return context.close(promise: nil)
         }
-        let written = channel.eventLoop.makePromise(of: Void.self)
-        written.futureResult.whenComplete { _ in channel.close(promise: nil) }
-        encoder.writeAndFlush(NIOAny(IOData.byteBuffer(bytes)), promise: written)
+        encoder.writeAndFlush(NIOAny(IOData.byteBuffer(bytes)), promise: closing(nil, context))
     }
 }

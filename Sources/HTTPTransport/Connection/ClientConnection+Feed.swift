@@ -25,23 +25,13 @@ extension ClientConnection {
     }
 
     private func openFeed(of id: SessionID, head: RequestHead) {
-        let number = requestNumber
-        let handle = handle
-        server.gateway.session(id) { result in
-            handle.onLoop { connection in
-                guard connection.requestNumber == number else { return }
-                switch result {
-                case .success(let session?):
-                    connection.request.session = session.id
-                    connection.openFeed(of: session, lastEventID: head.lastEventID)
-                case .success(nil): connection.refuse(connection.invalidSession, closing: false)
-                case .failure(let error):
-                    connection.refuse(
-                        Refusal(
-                            status: .serviceUnavailable, code: "unavailable",
-                            error: RPCError(code: .internalError, message: error.description), headers: [("retry-after", "1")]),
-                        closing: false)
-                }
+        find(id) { connection, result in
+            switch result {
+            case .success(let session?):
+                connection.request.session = session.id
+                connection.openFeed(of: session, lastEventID: head.lastEventID)
+            case .success(nil): connection.refuse(connection.invalidSession, closing: false)
+            case .failure(let error): connection.refuse(.unavailable(error), closing: false)
             }
         }
     }

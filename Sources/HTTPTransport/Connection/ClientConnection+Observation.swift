@@ -42,9 +42,9 @@ extension ClientConnection {
     /// What nginx calls a client that left before it was answered; no client ever sees it.
     private static let clientLeft = 499
 
-    func begin(_ head: RequestHead, route: HTTPRoute, context: ChannelHandlerContext) {
+    func begin(_ head: RequestHead, route: HTTPRoute) {
         request = CurrentRequest(route: route, method: head.method, startedAt: .now(), hasBegun: true, isRecorded: false)
-        request.id = head.requestID.flatMap(RequestID.init(given:)) ?? RequestID(number: loop(context).takeRequestNumber())
+        request.id = head.requestID.flatMap(RequestID.init(given:)) ?? RequestID(number: loop.takeRequestNumber())
         request.session = head.apiSessionID.flatMap { SessionID($0) }
         if let traceparent = head.traceparent {
             request.trace = TraceContext(traceparent: traceparent, tracestate: head.tracestate)
@@ -53,10 +53,9 @@ extension ClientConnection {
 
     /// For bytes that are no request.
     func beginUnreadable() {
-        guard let context else { return }
         request = CurrentRequest(
             method: .RAW(value: ""), startedAt: .now(), hasBegun: true, isUnreadable: true, isComplete: true, isRecorded: false)
-        request.id = RequestID(number: loop(context).takeRequestNumber())
+        request.id = RequestID(number: loop.takeRequestNumber())
     }
 
     /// Before the head of an answer is written.
@@ -103,9 +102,8 @@ extension ClientConnection {
     private func record() {
         guard !request.isRecorded else { return }
         request.isRecorded = true
-        guard let context else { return }
         let nanoseconds = (NIODeadline.now() - request.startedAt).nanoseconds
-        loop(context).metrics.record(request.method, request.route, status: request.status, nanoseconds: nanoseconds)
+        loop.metrics.record(request.method, request.route, status: request.status, nanoseconds: nanoseconds)
         let level: Logger.Level = request.status >= 500 && request.status != 503 ? .warning : .debug
         // Asked first: the metadata of a line that nobody writes is not worth making.
         guard server.logger.logLevel <= level else { return }
@@ -137,15 +135,9 @@ extension ClientConnection {
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body: context.write(data, promise: promise)
         case .end:
-            var promise = promise
-            if !isKeepAlive {
-                let (written, channel) = (promise ?? context.eventLoop.makePromise(), context.channel)
-                written.futureResult.whenComplete { _ in channel.close(promise: nil) }
-                promise = written
-            }
             if isKeepAlive, !context.channel.isWritable { return holdEnd(data, promise: promise) }
             answerEnds()
-            context.write(data, promise: promise)
+            context.write(data, promise: isKeepAlive ? promise : closing(promise, context))
         }
     }
 }

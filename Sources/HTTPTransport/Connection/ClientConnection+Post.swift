@@ -25,17 +25,12 @@ extension ClientConnection {
     /// `initialize` that names a session: of one that lives it is a mistake, of one that is gone the client's right.
     private func begin(_ message: Message, head: RequestHead) {
         guard let id = head.sessionID.flatMap({ SessionID($0) }) else { return initialize(message) }
-        let number = requestNumber
-        let handle = handle
-        server.gateway.session(id) { result in
-            handle.onLoop { connection in
-                guard connection.requestNumber == number else { return }
-                guard case .success(_?) = result else { return connection.initialize(message) }
-                let error = RPCError(
-                    code: .invalidRequest,
-                    message: "the session is initialized already; send initialize without Mcp-Session-Id for a new one")
-                connection.refuse(Refusal(status: .badRequest, error: error), closing: false, id: message.idBytes)
-            }
+        find(id) { connection, result in
+            guard case .success(_?) = result else { return connection.initialize(message) }
+            let error = RPCError(
+                code: .invalidRequest,
+                message: "the session is initialized already; send initialize without Mcp-Session-Id for a new one")
+            connection.refuse(Refusal(status: .badRequest, error: error), closing: false, id: message.idBytes)
         }
     }
 
@@ -75,22 +70,25 @@ extension ClientConnection {
                     error: RPCError(code: .invalidRequest, message: "Mcp-Session-Id is missing; send initialize first")), closing: false)
         }
         guard let id = SessionID(text) else { return refuse(noSession, closing: false) }
+        find(id) { connection, result in
+            switch result {
+            case .success(let session?) where session.server == connection.endpointServer:
+                connection.request.session = session.id
+                body(connection, session)
+            case .success: connection.refuse(connection.noSession, closing: false)
+            case .failure(let error): connection.refuse(.unavailable(error), closing: false)
+            }
+        }
+    }
+
+    /// Looks a session up; `body` runs on the loop unless the request is over by then.
+    func find(_ id: SessionID, _ body: @escaping @Sendable (ClientConnection, Result<Session?, StoreError>) -> Void) {
         let number = requestNumber
         let handle = handle
         server.gateway.session(id) { result in
             handle.onLoop { connection in
                 guard connection.requestNumber == number else { return }
-                switch result {
-                case .success(let session?) where session.server == connection.endpointServer:
-                    connection.request.session = session.id
-                    body(connection, session)
-                case .success: connection.refuse(connection.noSession, closing: false)
-                case .failure(let error):
-                    connection.refuse(
-                        Refusal(
-                            status: .serviceUnavailable, error: RPCError(code: .internalError, message: error.description),
-                            headers: [("retry-after", "1")]), closing: false)
-                }
+                body(connection, result)
             }
         }
     }

@@ -60,14 +60,21 @@ extension ClientConnection {
             context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         } else {
             answerEnds()
-            let channel = context.channel
             if isLingering {
+                let channel = context.channel
                 // Only the sending side, so that the client knows that nothing more comes.
                 context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(mode: .output, promise: nil) }
                 return lingeringClose(context)
             }
-            context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: closing(nil, context))
         }
+    }
+
+    /// The promise of a write after which the connection closes.
+    func closing(_ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext) -> EventLoopPromise<Void> {
+        let (written, channel) = (promise ?? context.eventLoop.makePromise(), context.channel)
+        written.futureResult.whenComplete { _ in channel.close(promise: nil) }
+        return written
     }
 
     /// Keeps back the end of an answer while much of it waits for the client: the next request is let in after the end, so a client that
@@ -80,12 +87,7 @@ extension ClientConnection {
         if context.channel.isWritable, let held = heldEnd {
             heldEnd = nil
             answerEnds()
-            let promise = held.promise ?? context.eventLoop.makePromise(of: Void.self)
-            if !isKeepAlive {
-                let channel = context.channel
-                promise.futureResult.whenComplete { _ in channel.close(promise: nil) }
-            }
-            context.writeAndFlush(held.data, promise: promise)
+            context.writeAndFlush(held.data, promise: isKeepAlive ? held.promise : closing(held.promise, context))
         }
         context.fireChannelWritabilityChanged()
     }

@@ -36,6 +36,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
     }
 
     let server: MCPServerContext
+    /// What the connections of the event loop share.
+    let loop: LoopContext
     let decoder: RequestDecoder
     let installFallback: (any Channel) throws -> Void
     var hasFallback = false
@@ -76,10 +78,14 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
     var requestNumber = 0
 
     /// - Parameters:
+    ///   - loop: of the channel's event loop.
     ///   - decoder: the one before this handler.
     ///   - installFallback: adds the handlers of the router behind this one.
-    init(server: MCPServerContext, decoder: RequestDecoder, installFallback: @escaping (any Channel) throws -> Void) {
+    init(
+        server: MCPServerContext, loop: LoopContext, decoder: RequestDecoder, installFallback: @escaping (any Channel) throws -> Void
+    ) {
         self.server = server
+        self.loop = loop
         self.decoder = decoder
         self.installFallback = installFallback
     }
@@ -87,16 +93,13 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         deadline.start(.idle, now: .now(), settings: server.settings)
-        loop(context).opened(self)
+        loop.opened(self)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        loop(context).closed(self)
+        loop.closed(self)
         self.context = nil
     }
-
-    /// What the connections of the event loop share.
-    func loop(_ context: ChannelHandlerContext) -> LoopContext { server.loopContext(for: context.eventLoop) }
 
     func channelInactive(context: ChannelHandlerContext) {
         disconnected()

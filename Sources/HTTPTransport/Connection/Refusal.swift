@@ -31,6 +31,12 @@ struct Refusal: Error {
         status: .serviceUnavailable, code: "unavailable",
         error: RPCError(code: .internalError, message: "the gateway is shutting down; connect again"), headers: [("retry-after", "1")])
 
+    static func unavailable(_ error: StoreError) -> Refusal {
+        Refusal(
+            status: .serviceUnavailable, code: "unavailable", error: RPCError(code: .internalError, message: error.description),
+            headers: [("retry-after", "1")])
+    }
+
     static func methodNotAllowed(_ methods: String) -> Refusal {
         Refusal(
             status: .methodNotAllowed, code: "method_not_allowed",

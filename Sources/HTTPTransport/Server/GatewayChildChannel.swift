@@ -30,10 +30,8 @@ struct GatewayChildChannel: ServerChildChannel, HTTPChannelHandler {
                 return Value(channel: channel, router: channel.closeFuture.map { nil })
             }
             let promise = channel.eventLoop.makePromise(of: RouterChannel?.self)
-            server.opened(channel)
             channel.closeFuture.whenComplete { [server] _ in
                 server.load.closeConnection()
-                server.closed(channel)
                 promise.succeed(nil)
             }
             let decoder = RequestDecoder(maxHeaderBytes: settings.maxHeaderBytes, maxBodyBytes: settings.maxBodyBytes)
@@ -41,7 +39,7 @@ struct GatewayChildChannel: ServerChildChannel, HTTPChannelHandler {
                 HTTPResponseEncoder(), ByteToMessageHandler(decoder), HTTPServerPipelineHandler(),
             ])
             try pipeline.addHandler(
-                ClientConnection(server: server, decoder: decoder) { channel in
+                ClientConnection(server: server, loop: server.loopContext(for: channel.eventLoop), decoder: decoder) { channel in
                     try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
                     promise.succeed(
                         try RouterChannel(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))

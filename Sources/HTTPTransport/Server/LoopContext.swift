@@ -44,6 +44,11 @@ final class LoopContext {
 
     func closed(_ connection: ClientConnection) { connections.remove(connection) }
 
+    /// Closes every connection.
+    func closeAll() {
+        for connection in connections.members { connection.context?.close(promise: nil) }
+    }
+
     private func checkDeadlines() {
         guard !connections.members.isEmpty else {
             deadlineTimer?.cancel()

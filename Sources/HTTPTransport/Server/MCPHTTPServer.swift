@@ -82,7 +82,7 @@ public final class MCPHTTPServer: Service {
             logger.info(
                 "draining: no new sessions or streams, open requests may finish",
                 metadata: [
-                    "openRequests": "\(context.gateway.openExchangeCount)", "connections": "\(context.connectionCount)",
+                    "openRequests": "\(context.gateway.openExchangeCount)", "connections": "\(context.load.connections)",
                     "seconds": "\(Double(limit.nanoseconds) / 1e9)",
                 ])
             context.askListenersToReconnect()

@@ -1,6 +1,5 @@
 import GatewayCore
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 
 /// What all connections of the server share.
@@ -13,7 +12,6 @@ final class MCPServerContext: Sendable {
     let load: RequestLoad
     /// Whether `/metrics` is served.
     let hasMetrics: Bool
-    private let connections = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
 
     init(gateway: Gateway, settings: HTTPTransportSettings, hasMetrics: Bool, eventLoopGroup: any EventLoopGroup, logger: Logger) {
         self.gateway = gateway
@@ -37,12 +35,6 @@ final class MCPServerContext: Sendable {
             ?? LoopContext(eventLoop: eventLoop, settings: settings, load: load, index: 0, count: 1)
     }
 
-    func opened(_ channel: any Channel) { connections.withLockedValue { $0[ObjectIdentifier(channel)] = channel } }
-    func closed(_ channel: any Channel) { connections.withLockedValue { _ = $0.removeValue(forKey: ObjectIdentifier(channel)) } }
-
-    /// Open connections.
-    var connectionCount: Int { load.connections }
-
     /// The gateway drains: listening clients are to come back, to another instance or to the next process.
     func askListenersToReconnect() {
         for loop in loops.values { loop.eventLoop.execute { loop.value.askListenersToReconnect() } }
@@ -50,6 +42,6 @@ final class MCPServerContext: Sendable {
 
     /// Closes what is left when the time to drain is over.
     func closeAll() {
-        for channel in connections.withLockedValue({ Array($0.values) }) { channel.close(promise: nil) }
+        for loop in loops.values { loop.eventLoop.execute { loop.value.closeAll() } }
     }
 }
