@@ -75,7 +75,7 @@ extension ClientConnection {
         guard let length = head.contentLength, length > server.settings.maxBodyBytes else {
             return try admitContent(head, route: route)
         }
-        throw tooLarge
+        throw .tooLarge(server.settings)
     }
 
     private func admitContent(_ head: RequestHead, route: HTTPRoute) throws(Refusal) -> NamedRevision {

@@ -93,30 +93,6 @@ extension ClientConnection {
         }
     }
 
-    var tooManyRequests: Refusal {
-        let limit = server.gateway.settings.maxConcurrentPerSession
-        LimitHits.count(.maxConcurrentPerSession)
-        return Refusal(
-            status: .tooManyRequests,
-            error: RPCError(
-                code: .internalError, message: "the session has \(limit) requests in progress (limits.maxConcurrentPerSession); try again"),
-            headers: [("retry-after", "1")])
-    }
-
-    /// Nil while the session keeps to `limits.requestRatePerSession`.
-    func tooFast(_ session: Session) -> Refusal? {
-        let rate = server.settings.requestRatePerSession
-        guard rate > 0, let wait = session.takeRequest(ratePerSecond: rate, now: .now()) else { return nil }
-        LimitHits.count(.requestRatePerSession)
-        let seconds = max(1, (wait.nanoseconds + 999_999_999) / 1_000_000_000)
-        return Refusal(
-            status: .tooManyRequests, code: "too_many_requests",
-            error: RPCError(
-                code: .internalError,
-                message: "the session sends more than \(rate) requests per second (limits.requestRatePerSession); try again"),
-            headers: [("retry-after", String(seconds))])
-    }
-
     var noSession: Refusal {
         Refusal(
             status: .notFound,
@@ -131,8 +107,9 @@ extension ClientConnection {
                 server.gateway.accept(message, in: session)
                 return respond(.accepted, body: nil)
             }
-            guard !session.isBusy else { return refuse(tooManyRequests, closing: false, id: message.idBytes) }
-            if let refusal = tooFast(session) { return refuse(refusal, closing: false, id: message.idBytes) }
+            if let refusal = Refusal.busy(session, server.gateway) ?? .tooFast(session, server.settings) {
+                return refuse(refusal, closing: false, id: message.idBytes)
+            }
             let responder = PostResponder(
                 session: session, requestIDs: [message.idBytes ?? ByteBuffer()], isBatch: false, connection: self,
                 eventLoop: context.eventLoop, context: server)
@@ -167,7 +144,7 @@ extension ClientConnection {
             case .failure(let error): return refuseBatch(error.description, id: error.id)
             }
         }
-        if let refusal = tooFast(session) { return refuse(refusal, closing: false) }
+        if let refusal = Refusal.tooFast(session, server.settings) { return refuse(refusal, closing: false) }
         guard !messages.contains(where: { $0.methodName == .initialize }) else { return refuseBatch("initialize must not be in a batch") }
         let requests = messages.filter { $0.kind == .request }
         for message in messages where message.kind != .request { server.gateway.accept(message, in: session) }

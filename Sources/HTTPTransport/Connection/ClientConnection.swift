@@ -167,19 +167,13 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         }
     }
 
-    var tooLarge: Refusal {
-        LimitHits.count(.maxBodyBytes)
-        return Refusal(
-            status: .payloadTooLarge, code: "too_large",
-            error: RPCError(
-                code: .invalidRequest, message: "The body is larger than \(server.settings.maxBodyBytes) bytes (limits.maxBodyBytes)"))
-    }
-
     func received(_ part: ByteBuffer, context: ChannelHandlerContext, data: NIOAny) {
         switch state {
         case .passing: context.fireChannelRead(data)
         case .reading:
-            guard body.readableBytes + part.readableBytes <= server.settings.maxBodyBytes else { return refuse(tooLarge, closing: true) }
+            guard body.readableBytes + part.readableBytes <= server.settings.maxBodyBytes else {
+                return refuse(.tooLarge(server.settings), closing: true)
+            }
             if body.readableBytes == 0 { body = part } else { body.writeImmutableBuffer(part) }
         case .refusing(let refusal):
             droppedBytes += part.readableBytes

@@ -19,21 +19,9 @@ extension APIRoutes {
     /// or one that the gateway makes, goes with the call.
     func callTool(_ request: Request) async throws -> Response {
         let session = try await session(of: request)
-        if settings.requestRatePerSession > 0,
-            let wait = session.takeRequest(ratePerSecond: settings.requestRatePerSession, now: .now())
-        {
-            LimitHits.count(.requestRatePerSession)
-            throw tooManyRequests(
-                "the session sends more than \(settings.requestRatePerSession) requests per second (limits.requestRatePerSession); try again",
-                retryAfter: Int((wait.nanoseconds + 999_999_999) / 1_000_000_000))
-        }
+        if let refusal = Refusal.tooFast(session, settings) { throw APIError(refusal) }
         let message = try call(in: try await object(request))
-        guard !session.isBusy else {
-            LimitHits.count(.maxConcurrentPerSession)
-            let limit = gateway.settings.maxConcurrentPerSession
-            throw tooManyRequests(
-                "the session has \(limit) requests in progress (limits.maxConcurrentPerSession); try again", retryAfter: 1)
-        }
+        if let refusal = Refusal.busy(session, gateway) { throw APIError(refusal) }
         let event = await withCheckedContinuation { continuation in
             gateway.handle(message, in: session, context: Self.context(of: request), sink: CallSink(continuation))
         }
@@ -41,10 +29,6 @@ extension APIRoutes {
             throw failure(event)
         }
         return Self.json(result)
-    }
-
-    private func tooManyRequests(_ message: String, retryAfter: Int) -> APIError {
-        APIError(status: .tooManyRequests, code: "too_many_requests", message: message, retryAfter: max(1, retryAfter))
     }
 
     private static func context(of request: Request) -> GatewayCore.RequestContext {

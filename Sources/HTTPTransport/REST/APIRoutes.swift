@@ -39,9 +39,9 @@ struct APIRoutes: Sendable {
         do {
             body = try await request.body.collect(upTo: settings.maxBodyBytes)
         } catch is NIOTooManyBytesError {
-            throw tooLarge
+            throw APIError(.tooLarge(settings))
         } catch let error as HTTPError where error.status == .contentTooLarge {
-            throw tooLarge
+            throw APIError(.tooLarge(settings))
         }
         let json: JSONText
         do throws(JSONScanError) {
@@ -66,13 +66,6 @@ struct APIRoutes: Sendable {
     }
 
     func invalid(_ message: String) -> APIError { APIError(status: .badRequest, code: "invalid_request", message: message) }
-
-    private var tooLarge: APIError {
-        LimitHits.count(.maxBodyBytes)
-        return APIError(
-            status: .contentTooLarge, code: "too_large",
-            message: "the body is larger than \(settings.maxBodyBytes) bytes (limits.maxBodyBytes)")
-    }
 
     /// The session that `X-Session-ID` names.
     func session(of request: Request) async throws -> Session {
