@@ -48,15 +48,16 @@ import Testing
     @Test("Revisions are ordered by date and know their features")
     func revisions() {
         #expect(Revision.allCases == Revision.allCases.sorted())
-        #expect(Revision.allCases.map(\.rawValue) == ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
-        #expect(Revision.allCases.map(\.hasBatches) == [true, true, false, false])
-        #expect(Revision.allCases.map(\.hasPrimingEvents) == [false, false, false, true])
+        #expect(Revision.allCases.map(\.rawValue) == ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"])
+        #expect(Revision.allCases.map(\.hasBatches) == [true, true, false, false, false])
+        #expect(Revision.allCases.map(\.hasPrimingEvents) == [false, false, false, true, false])
         #expect(Revision.assumedWithoutHeader == .v2025_03_26)
     }
 
     @Test("A known revision is agreed on, else the newest is offered")
     func negotiation() {
-        for revision in Revision.allCases { #expect(Revision.negotiate(requested: revision.rawValue) == revision) }
+        for revision in Revision.legacy { #expect(Revision.negotiate(requested: revision.rawValue) == revision) }
+        #expect(Revision.negotiate(requested: "2026-07-28") == .v2025_11_25)
         for text in ["", "1999-01-01", "2099-01-01", "2025-11-25 ", "draft"] {
             #expect(Revision.negotiate(requested: text) == .v2025_11_25)
         }

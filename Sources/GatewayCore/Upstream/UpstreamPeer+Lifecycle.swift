@@ -79,8 +79,8 @@ extension UpstreamPeer {
         }
         guard json.isObject(json.root) else { return failHandshake(core, reason: "it answered initialize with a result that is no object") }
         let version = json.string(json.member("protocolVersion", of: json.root)) ?? ""
-        guard let revision = Revision(rawValue: version) else {
-            let known = Revision.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let revision = Revision(legacy: version) else {
+            let known = Revision.legacy.map(\.rawValue).joined(separator: ", ")
             return failHandshake(core, reason: "it speaks protocol version \"\(version)\"; the gateway knows \(known)")
         }
         let info = UpstreamInfo(revision: revision, initializeResult: json)

@@ -68,8 +68,8 @@ struct MCPRequestRules: Sendable {
         default: throw .methodNotAllowed(enableSSE ? "GET, POST, DELETE" : "POST, DELETE")
         }
         guard let version = head.protocolVersion else { return nil }
-        guard let revision = Revision(rawValue: version) else {
-            let known = Revision.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let revision = Revision(legacy: version) else {
+            let known = Revision.legacy.map(\.rawValue).joined(separator: ", ")
             throw refuse(.badRequest, "Unsupported MCP-Protocol-Version \"\(version.prefix(32))\"; supported: \(known)")
         }
         return revision

@@ -46,6 +46,40 @@ public struct JSONText: Sendable {
         }
     }
 
+    /// Calls `body` with where each member of the object at `span` lies: the key between its quotes, and the value.
+    public func forEachMemberSpan(of span: JSONSpan, _ body: (_ key: JSONSpan, _ value: JSONSpan) -> Void) {
+        bytes.withUnsafeReadableBytes { pointer in
+            var walker = JSONWalker(pointer, at: Int(span.start))
+            guard span.isPresent, walker.enter(UInt8(ascii: "{")) else { return }
+            while let key = walker.nextKey() {
+                body(key, walker.skipValue())
+                walker.skipComma()
+            }
+        }
+    }
+
+    /// The key at `span`, decoded.
+    public func key(_ span: JSONSpan) -> String {
+        bytes.withUnsafeReadableBytes { decodeJSONStringContent(UnsafeRawBufferPointer(rebasing: $0[span.range])) }
+    }
+
+    /// Whether the object at `span` has no members.
+    public func isEmptyObject(_ span: JSONSpan) -> Bool {
+        var isEmpty = true
+        forEachMember(of: span) { _, _ in
+            isEmpty = false
+            return false
+        }
+        return isEmpty
+    }
+
+    /// The splice that puts raw members (`"key":value,…`) at the beginning of the object at `object`.
+    public func insertion(of members: ByteBuffer, into object: JSONSpan) -> Splice {
+        var bytes = members
+        if !isEmptyObject(object) { bytes.writeStaticString(",") }
+        return Splice(JSONSpan(start: object.start + 1, end: object.start + 1), .bytes(bytes))
+    }
+
     /// Calls `body` with each element of the array at `span`. Stops when `body` returns false.
     public func forEachElement(of span: JSONSpan, _ body: (JSONSpan) -> Bool) {
         bytes.withUnsafeReadableBytes { pointer in

@@ -16,8 +16,16 @@ public struct RPCError: Error, Sendable, Hashable, CustomStringConvertible {
         public static let connectionClosed = Code(rawValue: -32000)
         /// The upstream did not answer in time (the code the official SDKs use for a time-out).
         public static let requestTimeout = Code(rawValue: -32001)
-        /// server/resources, "Resource not found".
+        /// server/resources, "Resource not found": of the legacy era; a modern server answers ``invalidParams``.
         public static let resourceNotFound = Code(rawValue: -32002)
+        /// 2026-07-28, basic/transports/streamable-http, "Server Validation": header fields and body disagree.
+        public static let headerMismatch = Code(rawValue: -32020)
+        /// 2026-07-28, basic, "`_meta`": the request needs a capability that its client did not declare.
+        public static let missingRequiredClientCapability = Code(rawValue: -32021)
+        /// 2026-07-28, basic/versioning, "Protocol Version Negotiation".
+        public static let unsupportedProtocolVersion = Code(rawValue: -32022)
+        /// 2025-11-25, client/elicitation, "URL Elicitation Required Error": of that revision only.
+        public static let urlElicitationRequired = Code(rawValue: -32042)
         /// The request was cancelled by its sender.
         public static let requestCancelled = Code(rawValue: -32800)
     }

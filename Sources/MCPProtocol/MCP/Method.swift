@@ -31,6 +31,11 @@ public enum Method: Hashable, Sendable {
     case tasksList
     case tasksCancel
     case tasksStatus
+    /// Of the modern era.
+    case serverDiscover
+    case subscriptionsListen
+    case subscriptionsAcknowledged
+    case tasksUpdate
     case other(String)
 
     private static let known: [(StaticString, Method)] = [
@@ -65,6 +70,10 @@ public enum Method: Hashable, Sendable {
         ("tasks/list", .tasksList),
         ("tasks/cancel", .tasksCancel),
         ("notifications/tasks/status", .tasksStatus),
+        ("server/discover", .serverDiscover),
+        ("subscriptions/listen", .subscriptionsListen),
+        ("notifications/subscriptions/acknowledged", .subscriptionsAcknowledged),
+        ("tasks/update", .tasksUpdate),
     ]
 
     /// The method for a raw JSON string with its quotes.

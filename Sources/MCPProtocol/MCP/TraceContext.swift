@@ -1,4 +1,4 @@
-import NIOCore
+public import NIOCore
 
 /// The trace a request belongs to (W3C Trace Context). The gateway records no spans of its own, so it passes the context on as it came
 /// (section 3.3, "forwarding").
@@ -48,8 +48,8 @@ extension TraceContext {
         self.init(traceparent: traceparent, tracestate: message.json.string(routing.tracestate))
     }
 
-    /// The splice that puts the context into `params._meta` of a request that has none there.
-    public func splice(into message: Message) -> Splice? {
+    /// The raw members for `params._meta` of a request that has no context of its own; nil when it has.
+    public func members(for message: Message) -> ByteBuffer? {
         let routing = message.routing
         guard !routing.traceparent.isPresent else { return nil }
         var members = ByteBuffer(string: "\"traceparent\":\"\(traceparent)\"")
@@ -57,29 +57,9 @@ extension TraceContext {
             members.writeStaticString(",\"tracestate\":")
             members.writeJSONString(tracestate)
         }
-        if routing.meta.isPresent {
-            // What is no object is the server's to refuse.
-            guard message.json.isObject(routing.meta) else { return nil }
-            return Self.insertion(of: members, into: routing.meta, of: message)
-        }
-        var meta = ByteBuffer(string: "\"_meta\":{")
-        meta.writeImmutableBuffer(members)
-        meta.writeStaticString("}")
-        if message.params.isPresent { return Self.insertion(of: meta, into: message.params, of: message) }
-        var params = ByteBuffer(string: ",\"params\":{")
-        params.writeImmutableBuffer(meta)
-        params.writeStaticString("}")
-        return Splice(JSONSpan(start: message.method.end, end: message.method.end), .bytes(params))
+        return members
     }
 
-    private static func insertion(of members: ByteBuffer, into object: JSONSpan, of message: Message) -> Splice {
-        var bytes = members
-        var isEmpty = true
-        message.json.forEachMember(of: object) { _, _ in
-            isEmpty = false
-            return false
-        }
-        if !isEmpty { bytes.writeStaticString(",") }
-        return Splice(JSONSpan(start: object.start + 1, end: object.start + 1), .bytes(bytes))
-    }
+    /// The splice that puts the context into `params._meta` of a request that has none there.
+    public func splice(into message: Message) -> Splice? { members(for: message).flatMap { message.metaInsertion(of: $0) } }
 }

@@ -1,0 +1,159 @@
+public import NIOCore
+
+/// What every modern request says for itself in `params._meta` (2026-07-28, basic, "Per-request protocol fields").
+public struct RequestMetadata: Sendable {
+    /// The keys in `_meta`.
+    public enum Key {
+        public static let protocolVersion: StaticString = "io.modelcontextprotocol/protocolVersion"
+        public static let clientCapabilities: StaticString = "io.modelcontextprotocol/clientCapabilities"
+        public static let clientInfo: StaticString = "io.modelcontextprotocol/clientInfo"
+        public static let logLevel: StaticString = "io.modelcontextprotocol/logLevel"
+        public static let serverInfo: StaticString = "io.modelcontextprotocol/serverInfo"
+        public static let subscriptionID: StaticString = "io.modelcontextprotocol/subscriptionId"
+
+        /// Those of a request's fields that a legacy server has no use for.
+        static let request = [protocolVersion, clientCapabilities, clientInfo, logLevel]
+    }
+
+    /// A modern revision.
+    public let revision: Revision
+    /// Raw JSON object.
+    public let clientCapabilities: ByteBuffer
+    /// Raw JSON object.
+    public let clientInfo: ByteBuffer?
+    /// The raw name of a logging level; nil: the client wants no log messages.
+    public let logLevel: String?
+
+    /// Whether a message is of the modern era: it names its version itself.
+    public static func isPresent(in message: Message) -> Bool {
+        message.json.member(Key.protocolVersion, of: message.routing.meta).isPresent
+    }
+
+    /// The version that a message names; nil when it names none, or not as a string.
+    public static func protocolVersion(of message: Message) -> String? {
+        message.json.string(message.json.member(Key.protocolVersion, of: message.routing.meta))
+    }
+
+    /// Reads the fields.
+    ///
+    /// - Throws: −32602 when a field is missing, of a wrong type or there twice; −32022 when the version is not a modern one that is known.
+    public init(_ message: Message) throws(RPCError) {
+        let json = message.json
+        guard json.isObject(message.routing.meta) else {
+            throw RPCError(
+                code: .invalidParams, message: "params._meta with \(Key.protocolVersion) and \(Key.clientCapabilities) is missing")
+        }
+        var version = JSONSpan.absent
+        var capabilities = JSONSpan.absent
+        var info = JSONSpan.absent
+        var level = JSONSpan.absent
+        var twice: StaticString?
+        json.forEachMember(of: message.routing.meta) { key, value in
+            func note(_ member: inout JSONSpan, _ name: StaticString) {
+                if member.isPresent { twice = name }
+                member = value
+            }
+            if key.equals(Key.protocolVersion) {
+                note(&version, Key.protocolVersion)
+            } else if key.equals(Key.clientCapabilities) {
+                note(&capabilities, Key.clientCapabilities)
+            } else if key.equals(Key.clientInfo) {
+                note(&info, Key.clientInfo)
+            } else if key.equals(Key.logLevel) {
+                note(&level, Key.logLevel)
+            }
+            return true
+        }
+        if let twice { throw RPCError(code: .invalidParams, message: "params._meta has \(twice) twice") }
+        guard let name = json.string(version) else {
+            throw RPCError(code: .invalidParams, message: "params._meta must have \(Key.protocolVersion), a string")
+        }
+        guard let revision = Revision(rawValue: name), revision.era == .modern else { throw Self.unsupported(name) }
+        guard json.isObject(capabilities), let clientCapabilities = json.slice(capabilities) else {
+            throw RPCError(code: .invalidParams, message: "params._meta must have \(Key.clientCapabilities), an object")
+        }
+        guard !info.isPresent || json.isObject(info) else {
+            throw RPCError(code: .invalidParams, message: "params._meta: \(Key.clientInfo) must be an object")
+        }
+        guard !level.isPresent || json.string(level) != nil else {
+            throw RPCError(code: .invalidParams, message: "params._meta: \(Key.logLevel) must be a string")
+        }
+        self.revision = revision
+        self.clientCapabilities = clientCapabilities
+        clientInfo = json.slice(info)
+        logLevel = json.string(level)
+    }
+
+    /// What a client gets that asks for a version which is not served (basic/versioning, "Protocol Version Negotiation"). All versions are
+    /// listed, those with `initialize` too, the newest first.
+    public static func unsupported(_ requested: String) -> RPCError {
+        var data = ByteBuffer(string: "{\"supported\":[")
+        for (index, revision) in Revision.allCases.reversed().enumerated() {
+            if index > 0 { data.writeStaticString(",") }
+            data.writeJSONString(revision.rawValue)
+        }
+        data.writeStaticString("],\"requested\":")
+        data.writeJSONString(requested.prefix(64))
+        data.writeStaticString("}")
+        return RPCError(code: .unsupportedProtocolVersion, message: "Unsupported protocol version \"\(requested.prefix(64))\"", data: data)
+    }
+
+    /// The raw members of `_meta` that make a request modern.
+    ///
+    /// - Parameters:
+    ///   - clientCapabilities: raw JSON object.
+    ///   - clientInfo: raw JSON object.
+    ///   - logLevel: the name of a logging level.
+    public static func members(
+        revision: Revision = .latestModern, clientCapabilities: ByteBuffer, clientInfo: ByteBuffer?, logLevel: String? = nil
+    ) -> ByteBuffer {
+        var bytes = ByteBuffer()
+        func key(_ key: StaticString) {
+            bytes.writeStaticString("\"")
+            bytes.writeStaticString(key)
+            bytes.writeStaticString("\":")
+        }
+        key(Key.protocolVersion)
+        bytes.writeJSONString(revision.rawValue)
+        bytes.writeStaticString(",")
+        key(Key.clientCapabilities)
+        bytes.writeImmutableBuffer(clientCapabilities)
+        if let clientInfo {
+            bytes.writeStaticString(",")
+            key(Key.clientInfo)
+            bytes.writeImmutableBuffer(clientInfo)
+        }
+        if let logLevel {
+            bytes.writeStaticString(",")
+            key(Key.logLevel)
+            bytes.writeJSONString(logLevel)
+        }
+        return bytes
+    }
+
+    /// The splices that take the fields out of a message's `_meta`: a legacy server has no use for them. What else `_meta` has stays in place.
+    public static func removal(from message: Message) -> [Splice] {
+        let meta = message.routing.meta
+        guard message.json.isObject(meta) else { return [] }
+        var kept: [JSONSpan] = []
+        var isAnyRemoved = false
+        message.json.bytes.withUnsafeReadableBytes { pointer in
+            message.json.forEachMemberSpan(of: meta) { key, value in
+                let name = UnsafeRawBufferPointer(rebasing: pointer[key.range])
+                if Key.request.contains(where: { name.equals($0) }) {
+                    isAnyRemoved = true
+                } else {
+                    kept.append(JSONSpan(start: key.start - 1, end: value.end))
+                }
+            }
+        }
+        guard isAnyRemoved else { return [] }
+        // The members that stay keep their places, so that other splices may change them; what lies between is written anew.
+        let ends = [meta.start + 1] + kept.map(\.end)
+        let starts = kept.map(\.start) + [meta.end - 1]
+        return zip(ends, starts).enumerated().map { index, gap in
+            let isBetween = index > 0 && index < kept.count
+            return Splice(JSONSpan(start: gap.0, end: gap.1), .bytes(isBetween ? ByteBuffer(string: ",") : ByteBuffer()))
+        }
+    }
+}
