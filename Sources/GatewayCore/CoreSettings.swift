@@ -1,3 +1,4 @@
+import MCPProtocol
 public import NIOCore
 
 /// What the core needs to know of the configuration.
@@ -22,6 +23,10 @@ public struct CoreSettings: Sendable {
     public var maxListeningStreams = 16
     /// Input requests (sampling, elicitation, roots) that wait for one client.
     public var maxOpenInputs = 64
+    /// Exchanges that wait for a modern client to come back with what their legacy server asked of it.
+    public var maxParkedExchanges = 1000
+    /// How long each of them waits, and how long a `requestState` is good.
+    public var parkedExchangeTimeout: TimeAmount = .minutes(10)
     /// Subscriptions and tasks remembered per session, each.
     public var maxRememberedPerSession = 1000
     /// Entries in one page of a list.
@@ -33,4 +38,14 @@ public struct CoreSettings: Sendable {
     public var serverVersion = "0.0.0"
 
     public init() {}
+
+    /// Raw `serverInfo` of the gateway.
+    var ownInfo: ByteBuffer {
+        var buffer = ByteBuffer(string: "{\"name\":")
+        buffer.writeJSONString(serverName)
+        buffer.writeStaticString(",\"title\":\"Environment MCP Gateway\",\"version\":")
+        buffer.writeJSONString(serverVersion)
+        buffer.writeStaticString("}")
+        return buffer
+    }
 }

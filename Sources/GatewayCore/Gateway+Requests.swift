@@ -16,7 +16,12 @@ extension Gateway {
                 code: .internalError, message: "the session has \(limit) requests in progress (limits.maxConcurrentPerSession)")
             return sink.emit(.error(error.response(id: exchange.idBytes)), of: exchange)
         }
-        switch method {
+        route(exchange)
+    }
+
+    /// Sends an exchange where its method belongs.
+    func route(_ exchange: Exchange) {
+        switch exchange.method {
         case .toolsCall: callTool(exchange)
         case .ping: exchange.succeed(ByteBuffer(string: "{}"))
         case .toolsList, .promptsList, .resourcesList, .resourcesTemplatesList: list(exchange)
@@ -39,21 +44,25 @@ extension Gateway {
     func forward(_ exchange: Exchange, to host: UpstreamHost, splices: [Splice] = []) {
         guard !exchange.isOver else { return }
         exchange.isCounted(by: host.requestCounters)
-        let sent = host.withPeer(for: exchange.session) { peer in
+        var splices = splices
+        if let state = exchange.openedState(for: host.name) { splices.append(state) }
+        let level = exchange.session.isModern ? exchange.session.state.withLockedValue { $0.logLevel } : nil
+        let sent = host.withPeer(for: exchange.session) { [splices] peer in
+            if let level { host.ensureLogLevel(level, on: peer) }
             peer.send(exchange.upstreamRequest(splices: splices, timeout: host.definition.callTimeout), handler: exchange)
         }
         if case .failure(let error) = sent { exchange.fail(error) }
     }
 
     /// Where a prefixed name leads.
-    private enum NameRoute {
+    enum NameRoute {
         case host(UpstreamHost, ownName: String, splices: [Splice])
         case unknown(String)
         case notAString
     }
 
     /// Splits `<server>__<name>`; on the endpoint of one server names are the server's own.
-    private func route(name span: JSONSpan, of exchange: Exchange) -> NameRoute {
+    func route(name span: JSONSpan, of exchange: Exchange) -> NameRoute {
         let json = exchange.request.json
         guard let name = json.string(span) else { return .notAString }
         if let server = exchange.session.server {
@@ -171,9 +180,10 @@ extension Gateway {
         }
         withResourceOwner(exchange) { host in
             let attribute = SessionAttribute.subscription(uri: uri)
+            let isStored = !session.isModern
             if !isSubscribe {
                 session.state.withLockedValue { _ = $0.subscriptions.removeValue(forKey: uri) }
-                self.sessions.setAttribute(attribute, of: session.id, to: nil, completion: nil)
+                if isStored { self.sessions.setAttribute(attribute, of: session.id, to: nil, completion: nil) }
                 // A shared server goes on as long as any session wants the updates.
                 if host.definition.isolation == .shared, self.registry.all.contains(where: { $0.isSubscribed(to: uri) }) {
                     return exchange.succeed(ByteBuffer(string: "{}"))
@@ -182,10 +192,10 @@ extension Gateway {
             }
             // Remembered before the server is asked, so that an update that comes with the answer finds its way.
             session.state.withLockedValue { $0.subscriptions[uri] = host.name }
-            self.sessions.setAttribute(attribute, of: session.id, to: ByteBuffer(string: host.name), completion: nil)
+            if isStored { self.sessions.setAttribute(attribute, of: session.id, to: ByteBuffer(string: host.name), completion: nil) }
             let forget: @Sendable () -> Void = {
                 session.state.withLockedValue { _ = $0.subscriptions.removeValue(forKey: uri) }
-                self.sessions.setAttribute(attribute, of: session.id, to: nil, completion: nil)
+                if isStored { self.sessions.setAttribute(attribute, of: session.id, to: nil, completion: nil) }
             }
             // Cancelled while its owner was looked for.
             guard exchange.observe(onFailure: forget) else { return forget() }

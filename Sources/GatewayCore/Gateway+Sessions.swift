@@ -23,13 +23,7 @@ extension Gateway {
         return params
     }
 
-    private func writeOwnInfo(to buffer: inout ByteBuffer) {
-        buffer.writeStaticString("{\"name\":")
-        buffer.writeJSONString(settings.serverName)
-        buffer.writeStaticString(",\"title\":\"Environment MCP Gateway\",\"version\":")
-        buffer.writeJSONString(settings.serverVersion)
-        buffer.writeStaticString("}")
-    }
+    func writeOwnInfo(to buffer: inout ByteBuffer) { buffer.writeImmutableBuffer(ownInfo) }
 
     /// Makes the session that `initialize` asks for and, when it is durable, hands it over with the response.
     public func createSession(

@@ -17,6 +17,13 @@ public final class Gateway: Sendable {
     let upstreamLogger: Logger
     let registry = SessionRegistry()
     let tickets = StreamTickets()
+    /// Exchanges of modern clients that wait for their clients' input.
+    let parked: ParkedExchanges
+    let requestStates: RequestStateAuthority
+    /// `subscriptions/listen` of modern clients.
+    let subscriptions = Subscriptions()
+    /// Raw `serverInfo` of the gateway.
+    let ownInfo: ByteBuffer
     /// Begins the ids of requests to clients; different in every process.
     let inputTag = String(UInt32.random(in: .min ... .max), radix: 36)
     /// Requests that the gateway answers itself.
@@ -64,6 +71,9 @@ public final class Gateway: Sendable {
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
         self.upstreamLogger = upstreamLogger ?? logger
+        parked = ParkedExchanges(limit: settings.maxParkedExchanges, timeout: settings.parkedExchangeTimeout) { eventLoopGroup.next().now }
+        requestStates = RequestStateAuthority(key: authority.derivedKey("requestState"))
+        ownInfo = settings.ownInfo
         var state = State(merged: CatalogueView(parts: [], pageSize: settings.pageSize))
         var entries: [CatalogueEntry] = []
         for tool in builtins {
@@ -81,6 +91,7 @@ public final class Gateway: Sendable {
     /// Takes up what earlier processes left and starts the periodic work. Upstreams are set before.
     public func start() {
         StreamMetrics.prepare()
+        parked.prepare()
         startedAt.withLockedValue { $0 = eventLoopGroup.next().now }
         catalogueChanged()
         let aliveSince = clock.now() - settings.sessionTTL
@@ -95,6 +106,7 @@ public final class Gateway: Sendable {
         let sweep = loop.scheduleRepeatedTask(initialDelay: settings.sweepInterval, delay: settings.sweepInterval) { _ in self.sweep() }
         let reap = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
             for host in self.hosts { host.reapIdle() }
+            self.parked.sweep()
         }
         state.withLockedValue { $0.tasks = [touch, sweep, reap] }
     }
@@ -108,6 +120,7 @@ public final class Gateway: Sendable {
     /// Stops taking sessions and waits until no exchange is open, at most until `deadline`.
     public func drain(within limit: TimeAmount) async {
         draining.store(true, ordering: .relaxed)
+        subscriptions.end()
         let loop = eventLoopGroup.next()
         let promise = loop.makePromise(of: Void.self)
         let isIdle = state.withLockedValue { state in
@@ -154,6 +167,9 @@ public final class Gateway: Sendable {
 
     /// Requests in progress.
     public var openExchangeCount: Int { openExchanges.load(ordering: .relaxed) }
+
+    /// Exchanges that wait for their modern clients' input.
+    public var parkedExchangeCount: Int { parked.count }
 
     /// Sessions in memory.
     public var sessionsInMemory: Int { registry.count }

@@ -30,6 +30,7 @@ NAMES = {
     "mcp_events_replayed": "counter", "mcp_events_dropped": "counter", "mcp_limit_hits": "counter", "mcp_degraded": "gauge",
     "mcp_store_queue_operations": "gauge", "mcp_store_queue_bytes": "gauge", "mcp_store_operations": "counter",
     "mcp_store_batches": "counter", "mcp_store_rejected_operations": "counter", "mcp_store_failed_operations": "counter",
+    "mcp_parked_exchanges": "gauge", "mcp_parked_exchange_ends": "counter",
     "mcp_log_lines_lost": "counter", "mcp_child_stderr_lines_dropped": "counter", "mcp_build_info": "gauge",
     "process_cpu_seconds": "counter", "process_resident_memory_bytes": "gauge", "process_virtual_memory_bytes": "gauge",
     "process_start_time_seconds": "gauge", "process_open_fds": "gauge", "process_max_fds": "gauge", "process_threads": "gauge",

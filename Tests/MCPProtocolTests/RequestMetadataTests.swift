@@ -72,6 +72,19 @@ struct RequestMetadataTests {
     }
 
     @Test(
+        "other members take the place of the fields",
+        arguments: [
+            (#"{"io.modelcontextprotocol/protocolVersion":"x"}"#, #"{"k":1}"#),
+            (#"{"a":1,"io.modelcontextprotocol/protocolVersion":"x"}"#, #"{"k":1,"a":1}"#), (#"{"a":1}"#, #"{"k":1,"a":1}"#),
+        ])
+    func replacement(meta: String, expected: String) throws {
+        let message = try request(meta: meta)
+        var bytes = ByteBuffer()
+        bytes.write(message.bytes, splicing: RequestMetadata.removal(from: message, inserting: ByteBuffer(string: #""k":1"#)))
+        #expect(String(buffer: bytes) == #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":\#(expected)}}"#)
+    }
+
+    @Test(
         "members are put into _meta, which is made where there is none",
         arguments: [
             (#","params":{"_meta":{}}"#, #","params":{"_meta":{"k":1}}"#),

@@ -127,6 +127,13 @@ enum ConfigurationKeys {
             "Child processes per upstream with `isolation: session`. When that many run, the one that was idle longest is stopped for a new one; if none is idle, the call fails with an error that says so."
         ),
         .integer(
+            "limits.maxParkedExchanges", 0...1_000_000, \.limits.maxParkedExchanges,
+            "Requests of clients of 2026-07-28 that wait for their client's input. When that many wait, a request whose server asks for input fails."
+        ),
+        .duration(
+            "limits.parkedExchangeTimeout", .seconds(1)...day, \.limits.parkedExchangeTimeout,
+            "How long each of them waits, and how long a `requestState` is good."),
+        .integer(
             "limits.maxNestingDepth", 8...4096, \.limits.maxNestingDepth,
             "Levels of nesting in a JSON message. A deeper one gets a parse error."),
         .integer(

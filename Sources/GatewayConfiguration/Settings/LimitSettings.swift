@@ -10,6 +10,10 @@ public struct LimitSettings: Sendable, Equatable {
     public var maxConcurrentPerSession = 256
     /// Child processes per upstream with `isolation: session`.
     public var maxSessionProcesses = 200
+    /// Requests of modern clients that wait for their client's input.
+    public var maxParkedExchanges = 1000
+    /// How long each of them waits.
+    public var parkedExchangeTimeout = Duration.seconds(600)
     /// Levels of nesting in a JSON message.
     public var maxNestingDepth = 512
     /// Messages in one JSON-RPC batch.

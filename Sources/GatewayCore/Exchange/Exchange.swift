@@ -22,6 +22,8 @@ public final class Exchange: Sendable {
         var peer: UpstreamPeer?
         var call: UInt64?
         var isOver = false
+        /// Its server has answered, and so is not at work on it any more.
+        var isAnswered = false
         var observer = Observer()
         /// Where it is counted: the gateway's own until an upstream has it.
         var counters: RequestCounters
@@ -63,6 +65,9 @@ public final class Exchange: Sendable {
     /// It has ended, for whatever reason.
     var isOver: Bool { state.withLockedValue { $0.isOver } }
 
+    /// Whether its server has answered it.
+    var isAnswered: Bool { state.withLockedValue { $0.isAnswered } }
+
     var idBytes: ByteBuffer { request.idBytes ?? ByteBuffer(string: "null") }
 
     /// The peer that works on it.
@@ -99,6 +104,13 @@ public final class Exchange: Sendable {
     /// Ends with a raw `result`.
     func succeed(_ result: ByteBuffer) {
         guard end(.ok) != nil else { return }
+        let result = session.isModern ? session.gateway.modernResult(result, of: method) : result
+        sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
+    }
+
+    /// Ends with a raw `result` that is complete in the client's era.
+    func succeed(complete result: ByteBuffer) {
+        guard end(.ok) != nil else { return }
         sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
     }
 
@@ -106,7 +118,7 @@ public final class Exchange: Sendable {
     func fail(_ error: RPCError) {
         guard let observer = end(.error) else { return }
         observer.onFailure?()
-        sink.emit(.error(error.response(id: idBytes)), of: self)
+        sink.emit(.error((session.isModern ? error.modern : error).response(id: idBytes)), of: self)
     }
 
     /// The client cancelled it. `reason` is a raw JSON string.
@@ -159,6 +171,7 @@ extension Exchange: UpstreamCallHandler {
     }
 
     public func upstreamResponded(_ response: Message) {
+        state.withLockedValue { $0.isAnswered = true }
         guard let observer = end(response.kind == .response ? .ok : .error) else { return }
         if response.kind == .response, let transform = observer.transform, let result = transform(response) {
             sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
@@ -166,7 +179,9 @@ extension Exchange: UpstreamCallHandler {
         }
         if response.kind == .errorResponse { observer.onFailure?() }
         var bytes = ByteBuffer()
-        bytes.write(response.bytes, splicing: [Splice(response.id, .bytes(idBytes))])
+        var splices = [Splice(response.id, .bytes(idBytes))]
+        if session.isModern { splices += modernSplices(response) }
+        bytes.write(response.bytes, splicing: splices)
         sink.emit(response.kind == .response ? .result(bytes) : .error(bytes), of: self)
     }
 

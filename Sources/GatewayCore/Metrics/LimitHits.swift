@@ -17,6 +17,7 @@ public enum LimitKey: String, Sendable, Hashable, CaseIterable {
     case requestRatePerSession = "limits.requestRatePerSession"
     case maxListeningStreamsPerSession = "limits.maxListeningStreamsPerSession"
     case maxInFlightPerUpstream = "limits.maxInFlightPerUpstream"
+    case maxParkedExchanges = "limits.maxParkedExchanges"
     case maxSessionProcesses = "limits.maxSessionProcesses"
     case maxLineBytes = "limits.maxLineBytes"
     case maxQueuedInputBytes = "limits.maxQueuedInputBytes"

@@ -46,10 +46,12 @@ final class LazyCounter: Sendable {
         self.dimensions = dimensions
     }
 
-    func increment() {
-        let counter = counter.load() ?? counter.storeIfNil(Counter(label: label, dimensions: dimensions))
-        counter.increment()
-    }
+    func increment() { made.increment() }
+
+    /// Shows it from now on, with 0.
+    func prepare() { made.increment(by: 0) }
+
+    private var made: Counter { counter.load() ?? counter.storeIfNil(Counter(label: label, dimensions: dimensions)) }
 }
 
 extension MCPProtocol.Method {

@@ -55,8 +55,10 @@ extension Session {
 
     /// Whether a `notifications/message` is at least as severe as the client asked for.
     func wants(_ message: Message) -> Bool {
-        guard let minimum = state.withLockedValue({ $0.logLevel }),
-            let level = message.json.string(message.param("level")).flatMap(LogLevel.init(rawValue:))
+        let minimum = state.withLockedValue { $0.logLevel }
+        // A modern request must ask for them (2026-07-28, server/utilities/logging).
+        if isModern, minimum == nil { return false }
+        guard let minimum, let level = message.json.string(message.param("level")).flatMap(LogLevel.init(rawValue:))
         else { return true }
         return level >= minimum
     }
@@ -131,6 +133,16 @@ extension UpstreamPeer {
     func setLogLevel(_ level: LogLevel) {
         request(method: MCPProtocol.Method.loggingSetLevel.name, params: ByteBuffer(string: "{\"level\":\"\(level.rawValue)\"}"))
             .whenFailure { self.logger.info("upstream refused the log level", metadata: ["upstream": "\(self.name)", "error": "\($0)"]) }
+    }
+
+    /// Nobody wants updates of a resource any more; the answer does not matter to anybody.
+    func unsubscribe(uri: String) {
+        var params = ByteBuffer(string: "{\"uri\":")
+        params.writeJSONString(uri)
+        params.writeStaticString("}")
+        request(method: MCPProtocol.Method.resourcesUnsubscribe.name, params: params).whenFailure {
+            self.logger.info("subscription not ended", metadata: ["upstream": "\(self.name)", "error": "\($0)"])
+        }
     }
 
     /// Subscribes again after a restart.

@@ -152,8 +152,8 @@ public final class Session: Sendable {
             guard !state.isEnded else { return (nil, nil) }
             if let sink = state.unsolicited { return (sink, nil) }
             if let stream = state.listening.last(where: { $0.isConnected }) ?? state.listening.last { return (nil, stream) }
-            // Its client reads the feed; nobody would ever take what waits on a listening stream.
-            if isREST { return (nil, nil) }
+            // Its client reads the feed, or is no listener; nobody would ever take what waits on a listening stream.
+            if isREST || isModern { return (nil, nil) }
             let stream = gateway.openStream(of: self, kind: .listening, prefix: .waiting, requestIDs: nil, opened: nil)
             state.listening.append(stream)
             return (nil, stream)

@@ -1,4 +1,5 @@
 import Crypto
+import Foundation
 
 /// A session id: a version-4 UUID whose random bits carry a keyed MAC, so that a forged id is told from one that this cluster
 /// made without a look-up.
@@ -103,6 +104,11 @@ public struct SessionIDAuthority: Sendable {
     public func isGenuine(_ id: SessionID) -> Bool {
         // One comparison of two words: no early exit that would tell how many bytes were right.
         id.high & 0xF000 == 0x4000 && id.low == mac(id.high)
+    }
+
+    /// A key for another use, of the same secret: all instances of a cluster have it.
+    func derivedKey(_ use: StaticString) -> SymmetricKey {
+        HKDF<SHA256>.deriveKey(inputKeyMaterial: key, info: Data("\(use)".utf8), outputByteCount: 32)
     }
 
     private func mac(_ high: UInt64) -> UInt64 {

@@ -57,7 +57,12 @@ extension Exchange {
     /// What goes to the upstream for it.
     func upstreamRequest(splices: [Splice], timeout: TimeAmount) -> UpstreamRequest {
         var splices = splices
-        if let splice = context.trace?.splice(into: request) { splices.append(splice) }
+        let trace = context.trace?.members(for: request)
+        if session.isModern {
+            splices += RequestMetadata.removal(from: request, inserting: trace)
+        } else if let splice = trace.flatMap({ request.metaInsertion(of: $0) }) {
+            splices.append(splice)
+        }
         return UpstreamRequest(message: request, splices: splices, progressToken: progressToken, timeout: timeout)
     }
 }

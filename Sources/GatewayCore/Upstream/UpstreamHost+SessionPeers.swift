@@ -23,8 +23,10 @@ extension UpstreamHost {
     /// The session's own conversation, retained.
     private func sessionPeer(_ session: Session) -> Result<UpstreamPeer, RPCError> {
         if let peer = retainedPeer(of: session) { return .success(peer) }
-        let fresh = makePeer(params: session.initializeParams(forRevision: session.revision), restarts: false)
-        if let refusal = makeRoom(for: fresh, of: session) { return .failure(refusal) }
+        let params = session.processParams
+        let pooled = session.isModern ? takePooled(initializedWith: params, for: session) : nil
+        let fresh = pooled ?? makePeer(params: params, restarts: false)
+        if pooled == nil, let refusal = makeRoom(for: fresh, of: session) { return .failure(refusal) }
         let peer = session.state.withLockedValue { state -> UpstreamPeer? in
             guard !state.isEnded else { return nil }
             let peer = state.peers[name] ?? fresh
@@ -32,7 +34,10 @@ extension UpstreamHost {
             peer.retain()
             return peer
         }
-        if peer !== fresh { state.withLockedValue { _ = $0.sessionPeers.removeValue(forKey: ObjectIdentifier(fresh)) } }
+        if peer !== fresh {
+            state.withLockedValue { _ = $0.sessionPeers.removeValue(forKey: ObjectIdentifier(fresh)) }
+            if pooled != nil { fresh.stop().whenComplete { _ in } }
+        }
         return peer.map { .success($0) } ?? .failure(RPCError(code: .connectionClosed, message: "the session has ended"))
     }
 
@@ -85,7 +90,8 @@ extension UpstreamHost {
 
     /// Stops a session's own process unless it is needed; the session's next request makes a new one.
     private func take(_ entry: SessionPeer, unusedSince deadline: NIODeadline = .distantFuture, mayHaveTasks: Bool) -> Bool {
-        let isTaken = entry.session?.state.withLockedValue { state in
+        guard let session = entry.session else { return stopPooled(entry.peer, unusedSince: deadline) }
+        let isTaken = session.state.withLockedValue { state in
             // A subscription needs its process, and so does a task; of tasks nobody knows when they are over.
             guard state.peers[name] === entry.peer, !entry.peer.hasOpenCalls, entry.peer.lastUsed <= deadline,
                 !state.subscriptions.values.contains(name), mayHaveTasks || !state.tasks.values.contains(name)
@@ -93,8 +99,8 @@ extension UpstreamHost {
             state.peers.removeValue(forKey: name)
             return true
         }
-        guard isTaken ?? true else { return false }
-        entry.session?.dropInputs(of: entry.peer)
+        guard isTaken else { return false }
+        session.dropInputs(of: entry.peer)
         release(entry.peer).whenComplete { _ in }
         return true
     }

@@ -11,7 +11,6 @@ final class UpstreamHost: Sendable {
     let metrics: UpstreamMetrics
     let logger: Logger
     let state: NIOLockedValueBox<State>
-
     /// When it was configured: clients wait for a start only so long after that.
     let createdAt: NIODeadline
 
@@ -21,6 +20,10 @@ final class UpstreamHost: Sendable {
         /// The shared conversation; with `session` isolation the one that the catalogue is read from.
         var main: UpstreamPeer?
         var sessionPeers: [ObjectIdentifier: SessionPeer] = [:]
+        /// Of `sessionPeers` those that wait for a modern request, by what they were initialised with.
+        var pool: [ByteBuffer: [UpstreamPeer]] = [:]
+        /// The lowest level that modern requests asked a process for.
+        var logLevels: [ObjectIdentifier: LogLevel] = [:]
         var catalogue = UpstreamCatalogue()
         var info: UpstreamInfo?
         /// The first attempt to learn the catalogue is over, well or not.
@@ -90,6 +93,7 @@ final class UpstreamHost: Sendable {
             defer {
                 state.waiters.removeAll()
                 state.sessionPeers.removeAll()
+                state.pool.removeAll()
             }
             return ([state.main].compactMap { $0 } + state.sessionPeers.values.map(\.peer), state.waiters)
         }
@@ -189,10 +193,12 @@ extension UpstreamHost: UpstreamPeerOwner {
     }
 
     func peerWentDown(_ peer: UpstreamPeer, reason: String, willRestart: Bool) {
+        state.withLockedValue { _ = $0.logLevels.removeValue(forKey: ObjectIdentifier(peer)) }
         if let session = session(of: peer) {
             session.dropInputs(of: peer)
             return
         }
+        guard peer === state.withLockedValue({ $0.main }) else { return }
         // The process that only told the catalogue is stopped when idle; that is no failure.
         let isUnknown = state.withLockedValue { state in
             if definition.isolation == .shared || state.info == nil { state.failure = reason }
@@ -217,6 +223,12 @@ extension UpstreamHost: UpstreamPeerOwner {
             peer.respond(error.response(id: id), to: id)
             return
         }
+        if session.isModern, request.methodName.clientCapability == nil {
+            // There is no session to ask; a ping is answered for it.
+            let error = RPCError(code: .methodNotFound, message: "a modern client cannot be asked this")
+            let response = MessageWriter.response(id: id, result: ByteBuffer(string: "{}"))
+            return peer.respond(request.methodName == .ping ? response : error.response(id: id), to: id)
+        }
         if let feature = request.methodName.clientCapability, !session.declares(feature) {
             let error = RPCError(code: .methodNotFound, message: "the client did not declare the capability \"\(feature)\"")
             peer.respond(error.response(id: id), to: id)
@@ -227,6 +239,9 @@ extension UpstreamHost: UpstreamPeerOwner {
             return
         }
         if let exchange = peer.newestExchange(), exchange.emit(.inputRequired(bytes)) { return }
+        if session.isModern {
+            return peer.respond(RPCError(code: .internalError, message: "the client's request is over").response(id: id), to: id)
+        }
         session.sendUnsolicited(bytes)
     }
 

@@ -132,7 +132,9 @@ public struct RequestMetadata: Sendable {
     }
 
     /// The splices that take the fields out of a message's `_meta`: a legacy server has no use for them. What else `_meta` has stays in place.
-    public static func removal(from message: Message) -> [Splice] {
+    ///
+    /// - Parameter members: raw members that are put into `_meta` instead. Another splice must not insert there.
+    public static func removal(from message: Message, inserting members: ByteBuffer? = nil) -> [Splice] {
         let meta = message.routing.meta
         guard message.json.isObject(meta) else { return [] }
         var kept: [JSONSpan] = []
@@ -147,13 +149,15 @@ public struct RequestMetadata: Sendable {
                 }
             }
         }
-        guard isAnyRemoved else { return [] }
+        guard isAnyRemoved else { return members.flatMap { message.metaInsertion(of: $0) }.map { [$0] } ?? [] }
         // The members that stay keep their places, so that other splices may change them; what lies between is written anew.
         let ends = [meta.start + 1] + kept.map(\.end)
         let starts = kept.map(\.start) + [meta.end - 1]
         return zip(ends, starts).enumerated().map { index, gap in
-            let isBetween = index > 0 && index < kept.count
-            return Splice(JSONSpan(start: gap.0, end: gap.1), .bytes(isBetween ? ByteBuffer(string: ",") : ByteBuffer()))
+            var bytes = index == 0 ? members ?? ByteBuffer() : ByteBuffer()
+            let isFirst = index == 0 && bytes.readableBytes == 0
+            if index < kept.count, !isFirst { bytes.writeStaticString(",") }
+            return Splice(JSONSpan(start: gap.0, end: gap.1), .bytes(bytes))
         }
     }
 }

@@ -35,6 +35,7 @@ struct GatewayMetrics: Sendable {
     func watch(_ gateway: Gateway, _ store: EmbeddedStore) {
         registry.onCollect { collection in
             collection.gauge("mcp_active_sessions", gateway.sessionsInMemory)
+            collection.gauge("mcp_parked_exchanges", gateway.parkedExchangeCount)
             let upstreams = gateway.upstreamFigures
             for upstream in upstreams {
                 let labels = [("upstream", upstream.name)]

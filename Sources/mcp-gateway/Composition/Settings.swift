@@ -19,6 +19,8 @@ extension GatewaySettings {
         core.maxSessionsPerClient = sessions.maxSessionsPerClient
         core.maxConcurrentPerSession = limits.maxConcurrentPerSession
         core.maxListeningStreams = limits.maxListeningStreamsPerSession
+        core.maxParkedExchanges = limits.maxParkedExchanges
+        core.parkedExchangeTimeout = TimeAmount(limits.parkedExchangeTimeout)
         core.pageSize = pageSize
         core.startupWait = TimeAmount(startupWait)
         core.serverVersion = GatewayVersion.current

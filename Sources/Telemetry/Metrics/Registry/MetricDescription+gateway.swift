@@ -18,6 +18,9 @@ extension MetricDescription {
             "mcp_requests_total", .counter, "MCP requests of clients, by who worked on them and how they ended.",
             labels: ["method", "upstream", "outcome"]),
         .init("mcp_active_sessions", .gauge, "Sessions in memory."),
+        .init("mcp_parked_exchanges", .gauge, "Requests that wait for their modern client's input."),
+        .init(
+            "mcp_parked_exchange_ends_total", .counter, "Ends of such waits, and refused `requestState`.", labels: ["outcome"]),
         .init("mcp_stored_sessions", .gauge, "Sessions in the store."),
         .init("mcp_sse_connections", .gauge, "Open SSE streams."),
         .init("mcp_events_total", .counter, "Events of SSE streams."),

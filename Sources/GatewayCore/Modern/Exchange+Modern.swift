@@ -1,0 +1,60 @@
+import MCPProtocol
+import NIOCore
+
+/// What a server says, made fit for a modern client.
+extension Exchange {
+    /// What is added to a server's response, or changed in it.
+    func modernSplices(_ response: Message) -> [Splice] {
+        let json = response.json
+        guard response.kind == .response else {
+            let code = json.member("code", of: response.error)
+            guard let number = json.integer(code), let modern = EraBridge.errorCode(number, of: method, for: .modern) else { return [] }
+            return [Splice(code, .bytes(ByteBuffer(string: "\(modern)")))]
+        }
+        let upstream = peer
+        var splices = EraBridge.modernResult(
+            response.result, in: json, isCacheable: EraBridge.isCacheable(method), serverInfo: upstream?.currentInfo()?.serverInfo)
+        if let upstream, let splice = session.gateway.taskIDSplice(in: response, session: session, server: upstream.name) {
+            splices.append(splice)
+        }
+        if let upstream, EraBridge.resultType(of: response.result, in: json) == .inputRequired {
+            splices += sealedState(response, server: upstream.name)
+        }
+        return splices
+    }
+
+    /// The server's `requestState`, sealed together with whose it is and what it is good for.
+    private func sealedState(_ response: Message, server: String) -> [Splice] {
+        let gateway = session.gateway
+        let span = response.json.member("requestState", of: response.result)
+        guard let state = response.json.string(span) else { return [] }
+        let sealed = gateway.requestStates.seal(
+            .upstream(server: server, state: state), digest: RequestState.digest(of: request), scope: session.server ?? "",
+            expires: gateway.clock.now() + .nanoseconds(gateway.settings.parkedExchangeTimeout.nanoseconds))
+        return [Splice(span, .string(sealed))]
+    }
+
+    /// The splice that gives a server its own `requestState` back.
+    ///
+    /// - Returns: nil when the request brings none, or one that was not this server's.
+    func openedState(for server: String) -> Splice? {
+        let span = request.param("requestState")
+        guard session.isModern, span.isPresent, let text = request.json.string(span) else { return nil }
+        let gateway = session.gateway
+        let state = try? gateway.requestStates.open(
+            text, digest: RequestState.digest(of: request), scope: session.server ?? "", now: gateway.clock.now())
+        guard case .upstream(server, let own) = state else { return nil }
+        return Splice(span, .string(own))
+    }
+}
+
+extension RPCError {
+    /// The same error for a modern client: codes that the modern era does not have become ones that it has (2026-07-28, basic, "Error Codes").
+    var modern: RPCError {
+        switch code {
+        case .resourceNotFound: RPCError(code: .invalidParams, message: message, data: data)
+        case .connectionClosed, .requestTimeout: RPCError(code: .internalError, message: message, data: data)
+        default: self
+        }
+    }
+}

@@ -1,0 +1,169 @@
+public import MCPProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// Requests of the modern era (2026-07-28): each says for itself who asks.
+extension Gateway {
+    /// Starts the exchange for a request. Every event goes to `sink`, made for a modern client: results have their `resultType`, and the only
+    /// notifications are those of the request. The events of `subscriptions/listen` are the acknowledgement, what was subscribed to, and a
+    /// result when the gateway ends it.
+    ///
+    /// - Parameters:
+    ///   - metadata: what the request says of its client.
+    ///   - server: the one server of the endpoint; nil for all.
+    /// - Returns: what the transport needs to take the request back.
+    @discardableResult
+    public func handleModern(
+        _ request: Message, metadata: RequestMetadata, server: String?, context: RequestContext, sink: any ExchangeSink
+    ) -> ModernExchange {
+        if let outcome = resume(request, server: server, sink: sink, context: context, metadata: metadata) { return outcome }
+        let session = Session(modern: metadata, server: server, gateway: self)
+        let relay = ModernRelay(
+            gateway: self, session: session, requestID: request.idBytes ?? ByteBuffer(string: "null"),
+            progressToken: request.json.slice(request.routing.progressToken), sink: sink)
+        let exchange = Exchange(session: session, request: request, method: request.methodName, context: context, sink: relay)
+        relay.begins(exchange)
+        exchangeBegan()
+        _ = session.exchangeBegan(exchange)
+        if let level = metadata.logLevel, LogLevel(rawValue: level) == nil {
+            let levels = LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
+            exchange.fail(RPCError(code: .invalidParams, message: "params._meta: \(RequestMetadata.Key.logLevel) must be one of \(levels)"))
+        } else {
+            routeModern(exchange)
+        }
+        return ModernExchange(relay: relay, attachment: 1)
+    }
+
+    private func routeModern(_ exchange: Exchange) {
+        switch exchange.method {
+        case .serverDiscover: discover(exchange)
+        case .subscriptionsListen: listen(exchange)
+        case .tasksGet, .tasksUpdate, .tasksCancel: forwardModernTask(exchange)
+        // Of the legacy era only (2026-07-28, changelog).
+        case .initialize, .ping, .loggingSetLevel, .resourcesSubscribe, .resourcesUnsubscribe, .tasksList, .tasksResult:
+            exchange.fail(RPCError(code: .methodNotFound, message: "Method not found: \(exchange.method.name)"))
+        default: route(exchange)
+        }
+    }
+
+    // MARK: Retries with input
+
+    /// Goes on with an exchange that waits for the input which the request brings; nil when the request brings no state of this gateway's.
+    private func resume(
+        _ request: Message, server: String?, sink: any ExchangeSink, context: RequestContext, metadata: RequestMetadata
+    ) -> ModernExchange? {
+        let span = request.param("requestState")
+        guard span.isPresent else { return nil }
+        let refuse: (RPCError) -> ModernExchange = { error in
+            self.parked.count(.refused)
+            let session = Session(modern: metadata, server: server, gateway: self)
+            let exchange = Exchange(session: session, request: request, method: request.methodName, context: context, sink: sink)
+            self.exchangeBegan()
+            _ = session.exchangeBegan(exchange)
+            exchange.fail(error)
+            return ModernExchange(relay: nil, attachment: 0)
+        }
+        guard let text = request.json.string(span) else {
+            return refuse(RPCError(code: .invalidParams, message: "params.requestState must be a string"))
+        }
+        let state: RequestState
+        do throws(RequestStateError) {
+            state = try requestStates.open(text, digest: RequestState.digest(of: request), scope: server ?? "", now: clock.now())
+        } catch {
+            return refuse(error.rpcError)
+        }
+        // The state of a modern server's own goes back to it when the request is sent there.
+        guard case .parked(let id, let attachment) = state else { return nil }
+        let json = request.json
+        var responses: [(key: String, result: ByteBuffer)] = []
+        json.forEachMemberSpan(of: request.param("inputResponses")) { key, value in
+            if let result = json.slice(value) { responses.append((json.key(key), result)) }
+        }
+        let relay = parked.find(id)
+        let resumed = relay?.resume(
+            attachment: attachment, requestID: request.idBytes ?? ByteBuffer(string: "null"),
+            progressToken: json.slice(request.routing.progressToken), responses: responses, sink: sink)
+        guard let relay, let resumed else {
+            return refuse(
+                RPCError(
+                    code: .invalidParams,
+                    message:
+                        "params.requestState is refused: it was used before, or what it belongs to is over; send the request again without it"
+                ))
+        }
+        return ModernExchange(relay: relay, attachment: resumed)
+    }
+
+    // MARK: server/discover
+
+    /// What the gateway says of itself, or of the one server of the endpoint (2026-07-28, server/discover).
+    private func discover(_ exchange: Exchange) {
+        whenSettled(server: exchange.session.server) {
+            var result = ByteBuffer(string: "{\"supportedVersions\":[")
+            for (index, revision) in Revision.allCases.reversed().enumerated() {
+                if index > 0 { result.writeStaticString(",") }
+                result.writeJSONString(revision.rawValue)
+            }
+            result.writeStaticString("],\"capabilities\":")
+            let offer = self.offer(to: exchange.session)
+            result.writeImmutableBuffer(offer.capabilities)
+            if let instructions = offer.instructions {
+                result.writeStaticString(",\"instructions\":")
+                result.writeJSONString(instructions)
+            }
+            result.writeStaticString("}")
+            exchange.succeed(result)
+        }
+    }
+
+    /// What a modern client is told of the capabilities; subscriptions and changes of lists are the gateway's own.
+    private func offer(to session: Session) -> (capabilities: ByteBuffer, instructions: String?) {
+        let infos = hosts(of: session).compactMap { host in host.info.map { (host.name, $0) } }
+        var capabilities = ByteBuffer(
+            string: "{\"tools\":{\"listChanged\":true},\"prompts\":{\"listChanged\":true},"
+                + "\"resources\":{\"listChanged\":true,\"subscribe\":true},\"completions\":{},\"logging\":{}")
+        // What servers offer beyond the protocol passes through; of an extension that several have, the first one's settings are shown.
+        var extensions: [(key: String, settings: ByteBuffer)] = []
+        for (_, info) in infos {
+            let json = info.initializeResult
+            json.forEachMemberSpan(of: json.member("extensions", of: info.capabilities)) { key, value in
+                let key = json.key(key)
+                guard !extensions.contains(where: { $0.key == key }), let settings = json.slice(value) else { return }
+                extensions.append((key, settings))
+            }
+        }
+        if !extensions.isEmpty {
+            capabilities.writeStaticString(",\"extensions\":{")
+            for (index, (key, settings)) in extensions.enumerated() {
+                if index > 0 { capabilities.writeStaticString(",") }
+                capabilities.writeJSONString(key)
+                capabilities.writeStaticString(":")
+                capabilities.writeImmutableBuffer(settings)
+            }
+            capabilities.writeStaticString("}")
+        }
+        capabilities.writeStaticString("}")
+        if session.server != nil { return (capabilities, infos.first?.1.instructions) }
+        let instructions = infos.compactMap { name, info in info.instructions.map { "# \(name)\n\($0)" } }
+        return (capabilities, instructions.isEmpty ? nil : instructions.joined(separator: "\n\n"))
+    }
+
+    // MARK: Results
+
+    /// A result of the gateway's own, which has none of the members that are added, for a modern client.
+    func modernResult(_ result: ByteBuffer, of method: MCPProtocol.Method) -> ByteBuffer {
+        var bytes = ByteBuffer()
+        bytes.reserveCapacity(result.readableBytes + 160)
+        bytes.writeStaticString("{\"resultType\":\"complete\"")
+        if EraBridge.isCacheable(method) { bytes.writeStaticString(",\"ttlMs\":0,\"cacheScope\":\"private\"") }
+        bytes.writeStaticString(",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":")
+        bytes.writeImmutableBuffer(ownInfo)
+        bytes.writeStaticString("}")
+        // After the brace: a comma unless the object is empty.
+        var rest = result
+        rest.moveReaderIndex(forwardBy: 1)
+        if rest.readableBytes > 1 { bytes.writeStaticString(",") }
+        bytes.writeImmutableBuffer(rest)
+        return bytes
+    }
+}

@@ -1,0 +1,256 @@
+import DequeModule
+import MCPProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// Stands between an exchange and a modern client's requests: the first one, and those that bring the input that a legacy server asked for.
+///
+/// To the exchange it is the client's connection. When the server asks the client for something, the request at hand is answered with an
+/// `InputRequiredResult` and the exchange is parked: it goes on when the client comes back with `inputResponses` and the `requestState` it was
+/// given (2026-07-28, basic/patterns/mrtr).
+final class ModernRelay: ExchangeSink {
+    private let gateway: Gateway
+    let session: Session
+    private let state: NIOLockedValueBox<State>
+
+    private struct State {
+        /// Where the request at hand is answered; nil while parked.
+        var sink: (any ExchangeSink)?
+        /// Its raw id.
+        var requestID: ByteBuffer
+        /// Its raw progress token.
+        var progressToken: ByteBuffer?
+        /// Counts the requests of the client's that belong to the exchange.
+        var attachment = 1
+        var exchange: Exchange?
+        /// What the server asked and the client has not answered, in the order it was asked.
+        var inputs: [Input] = []
+        /// The final event of an exchange that ended while it was parked.
+        var outcome: ExchangeEvent?
+        var isOver = false
+        /// Events that another thread is passing on.
+        var events = Deque<ExchangeEvent>()
+        var isPassingOn = false
+        var parked: ParkedExchange?
+    }
+
+    private struct Input {
+        /// The session's id of the server's request: the key among `inputRequests`.
+        let key: String
+        /// Raw `InputRequest`: method and params.
+        let request: ByteBuffer
+    }
+
+    init(gateway: Gateway, session: Session, requestID: ByteBuffer, progressToken: ByteBuffer?, sink: any ExchangeSink) {
+        self.gateway = gateway
+        self.session = session
+        state = NIOLockedValueBox(State(sink: sink, requestID: requestID, progressToken: progressToken))
+    }
+
+    func begins(_ exchange: Exchange) { state.withLockedValue { $0.exchange = exchange } }
+
+    // MARK: From the exchange
+
+    func emit(_ event: ExchangeEvent, of exchange: Exchange) {
+        let isFirst = state.withLockedValue { state in
+            state.events.append(event)
+            defer { state.isPassingOn = true }
+            return !state.isPassingOn
+        }
+        if isFirst { passOn(exchange) }
+    }
+
+    /// Passes on what has come, one event at a time and in order, whoever else adds to it.
+    private func passOn(_ exchange: Exchange) {
+        while true {
+            let next = state.withLockedValue { state -> ExchangeEvent? in
+                if let event = state.events.popFirst() { return event }
+                state.isPassingOn = false
+                return nil
+            }
+            guard let event = next else { return }
+            deliver(event, of: exchange)
+        }
+    }
+
+    private func deliver(_ event: ExchangeEvent, of exchange: Exchange) {
+        switch event {
+        case .notification(let message): deliver(notification: message, of: exchange)
+        case .inputRequired(let message): ask(message, exchange)
+        case .result, .error, .cancelled: deliver(final: event, of: exchange)
+        }
+    }
+
+    private func deliver(notification message: ByteBuffer, of exchange: Exchange) {
+        guard let parsed = try? Message.parse(message) else { return }
+        let method = parsed.methodName
+        if method == .cancelled { return withdraw(parsed) }
+        let (sink, attachment, token) = state.withLockedValue { ($0.sink, $0.attachment, $0.progressToken) }
+        // Nobody listens while the exchange is parked; notifications belong to a request at hand.
+        guard let sink, method.isRequestScoped else { return }
+        guard attachment > 1, method == .progress else { return sink.emit(.notification(message), of: exchange) }
+        // The client's later request may have another token, or none.
+        guard let token else { return }
+        var bytes = ByteBuffer()
+        bytes.write(message, splicing: [Splice(parsed.param("progressToken"), .bytes(token))])
+        sink.emit(.notification(bytes), of: exchange)
+    }
+
+    /// The server takes back what it asked.
+    private func withdraw(_ cancelled: Message) {
+        guard let key = cancelled.json.string(cancelled.param("requestId")) else { return }
+        state.withLockedValue { $0.inputs.removeAll { $0.key == key } }
+    }
+
+    private func deliver(final event: ExchangeEvent, of exchange: Exchange) {
+        let (sink, attachment, id, parked) = state.withLockedValue {
+            state -> ((any ExchangeSink)?, Int, ByteBuffer, ParkedExchange?) in
+            if state.sink == nil { state.outcome = event }
+            state.isOver = true
+            defer { state.sink = nil }
+            return (state.sink, state.attachment, state.requestID, state.parked)
+        }
+        session.endModern(mayReuse: exchange.isAnswered)
+        guard let sink else { return }
+        if let parked {
+            var outcome = ParkedExchanges.Outcome.resumed
+            if case .cancelled = event { outcome = .cancelled }
+            gateway.parked.remove(parked, outcome: outcome)
+        }
+        sink.emit(attachment == 1 ? event : event.answering(id), of: exchange)
+    }
+
+    // MARK: The server needs something of the client
+
+    private func ask(_ message: ByteBuffer, _ exchange: Exchange) {
+        guard let request = try? Message.parse(message), let key = request.json.string(request.id) else { return }
+        var input = ByteBuffer(string: "{\"method\":")
+        input.writeJSONString(request.methodName.name)
+        if let params = request.json.slice(request.params) {
+            input.writeStaticString(",\"params\":")
+            input.writeImmutableBuffer(params)
+        }
+        input.writeStaticString("}")
+        let isAttached = state.withLockedValue { state in
+            state.inputs.append(Input(key: key, request: input))
+            return state.sink != nil
+        }
+        if isAttached { park(exchange) }
+    }
+
+    /// Answers the request at hand with what the server asks.
+    private func park(_ exchange: Exchange) {
+        let known = state.withLockedValue { $0.parked }
+        guard let parked = known ?? gateway.parked.add(self) else {
+            LimitHits.count(.maxParkedExchanges)
+            let limit = gateway.settings.maxParkedExchanges
+            return exchange.fail(
+                RPCError(
+                    code: .internalError,
+                    message: "\(limit) requests wait for their clients' input already (limits.maxParkedExchanges); try again later"))
+        }
+        let (sink, id, inputs, attachment) = state.withLockedValue {
+            state -> ((any ExchangeSink)?, ByteBuffer, [Input], Int) in
+            state.parked = parked
+            defer { state.sink = nil }
+            return (state.sink, state.requestID, state.inputs, state.attachment)
+        }
+        guard let sink else { return }
+        let token = gateway.requestStates.seal(
+            .parked(id: parked.id, attachment: attachment), digest: RequestState.digest(of: exchange.request),
+            scope: session.server ?? "", expires: gateway.clock.now() + .nanoseconds(gateway.settings.parkedExchangeTimeout.nanoseconds))
+        var result = ByteBuffer(string: "{\"resultType\":\"input_required\",\"inputRequests\":{")
+        for (index, input) in inputs.enumerated() {
+            if index > 0 { result.writeStaticString(",") }
+            result.writeJSONString(input.key)
+            result.writeStaticString(":")
+            result.writeImmutableBuffer(input.request)
+        }
+        result.writeStaticString("},\"requestState\":")
+        result.writeJSONString(token)
+        result.writeStaticString("}")
+        gateway.parked.wait(parked)
+        sink.emit(.result(MessageWriter.response(id: id, result: result)), of: exchange)
+    }
+
+    // MARK: From the client
+
+    /// The client comes back: its answers go to the server, and what the server says from now on answers this request.
+    ///
+    /// - Returns: which of the exchange's requests this is; nil when the state it brought was used before.
+    func resume(
+        attachment: Int, requestID: ByteBuffer, progressToken: ByteBuffer?, responses: [(key: String, result: ByteBuffer)],
+        sink: any ExchangeSink
+    ) -> Int? {
+        let (exchange, next, answered, outcome) = state.withLockedValue {
+            state -> (Exchange?, Int?, [(String, ByteBuffer)], ExchangeEvent?) in
+            guard state.sink == nil, state.attachment == attachment, let exchange = state.exchange, !state.isOver || state.outcome != nil
+            else { return (nil, nil, [], nil) }
+            state.attachment += 1
+            state.requestID = requestID
+            state.progressToken = progressToken
+            state.sink = sink
+            let asked = Set(state.inputs.map(\.key))
+            // What was not asked is ignored (basic/patterns/mrtr, "Error Handling").
+            let answered = responses.filter { asked.contains($0.key) }
+            let keys = Set(answered.map(\.key))
+            state.inputs.removeAll { keys.contains($0.key) }
+            defer { state.outcome = nil }
+            return (exchange, state.attachment, answered, state.outcome)
+        }
+        guard let exchange, let next else { return nil }
+        if let outcome {
+            deliver(final: outcome, of: exchange)
+            return next
+        }
+        for (key, result) in answered {
+            let response = MessageWriter.response(id: .jsonString(key), result: result)
+            if let message = try? Message.parse(response) { _ = session.answerInput(message) }
+        }
+        // What is still open is asked again.
+        let isStillAsked = state.withLockedValue { !$0.inputs.isEmpty && $0.sink != nil }
+        if isStillAsked { park(exchange) }
+        return next
+    }
+
+    func cancel(attachment: Int) {
+        let exchange = state.withLockedValue { state -> Exchange? in
+            guard state.attachment == attachment, state.sink != nil else { return nil }
+            return state.exchange
+        }
+        exchange?.cancel(reason: .jsonString("the client closed the response stream"))
+    }
+
+    /// Nobody came back in time.
+    func expire() {
+        let exchange = state.withLockedValue { $0.sink == nil ? $0.exchange : nil }
+        exchange?.cancel(reason: .jsonString("the client did not bring its input in time"))
+    }
+
+    /// The request that began it, for comparison with those that go on with it.
+    var request: Message? { state.withLockedValue { $0.exchange?.request } }
+}
+
+extension ExchangeEvent {
+    /// The same final event with another request's raw id.
+    fileprivate func answering(_ id: ByteBuffer) -> ExchangeEvent {
+        guard let message = try? Message.parse(message) else { return self }
+        var bytes = ByteBuffer()
+        bytes.write(message.bytes, splicing: [Splice(message.id, .bytes(id))])
+        return switch self {
+        case .result: .result(bytes)
+        case .error: .error(bytes)
+        default: .cancelled(bytes)
+        }
+    }
+}
+
+extension MCPProtocol.Method {
+    /// Whether a notification may stand on the response stream of a modern request. What the gateway does not know passes.
+    fileprivate var isRequestScoped: Bool {
+        switch self {
+        case .tasksStatus, .elicitationComplete, .rootsListChanged, .initialized: false
+        default: true
+        }
+    }
+}

@@ -1,0 +1,218 @@
+import MCPProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// What a modern client listens to: one `subscriptions/listen` (2026-07-28, basic/patterns/subscriptions).
+///
+/// To the rest of the gateway it is a session that takes unsolicited messages: lists that change and resources that are updated reach it as
+/// they reach legacy sessions.
+final class Subscription: UnsolicitedSink {
+    let exchange: Exchange
+    /// The kinds of list changes that were asked for.
+    private let listChanges: Set<MCPProtocol.Method>
+    private let state = NIOLockedValueBox(State())
+
+    private struct State {
+        var isAcknowledged = false
+        /// What came before the acknowledgement was out.
+        var waiting: [ByteBuffer] = []
+    }
+
+    init(exchange: Exchange, listChanges: Set<MCPProtocol.Method>) {
+        self.exchange = exchange
+        self.listChanges = listChanges
+    }
+
+    func send(_ message: ByteBuffer) {
+        let isReady = state.withLockedValue { state in
+            if !state.isAcknowledged { state.waiting.append(message) }
+            return state.isAcknowledged
+        }
+        if isReady { pass(message) }
+    }
+
+    /// The first message; what came meanwhile follows it.
+    func acknowledge(_ filter: ByteBuffer) {
+        var params = ByteBuffer(string: "{\"_meta\":{")
+        writeID(to: &params)
+        params.writeStaticString("},\"notifications\":")
+        params.writeImmutableBuffer(filter)
+        params.writeStaticString("}")
+        _ = exchange.emit(
+            .notification(MessageWriter.notification(method: MCPProtocol.Method.subscriptionsAcknowledged.name, params: params)))
+        while true {
+            let waiting = state.withLockedValue { state in
+                defer { state.waiting.removeAll() }
+                if state.waiting.isEmpty { state.isAcknowledged = true }
+                return state.waiting
+            }
+            if waiting.isEmpty { return }
+            for message in waiting { pass(message) }
+        }
+    }
+
+    /// Ends it in an orderly way ("Graceful Closure").
+    func end() {
+        var result = ByteBuffer(string: "{\"resultType\":\"complete\",\"_meta\":{")
+        writeID(to: &result)
+        result.writeStaticString(",\"io.modelcontextprotocol/serverInfo\":")
+        result.writeImmutableBuffer(exchange.session.gateway.ownInfo)
+        result.writeStaticString("}}")
+        exchange.succeed(complete: result)
+    }
+
+    private func pass(_ bytes: ByteBuffer) {
+        guard let message = try? Message.parse(bytes), message.kind == .notification else { return }
+        switch message.methodName {
+        case .toolsListChanged, .promptsListChanged, .resourcesListChanged:
+            guard listChanges.contains(message.methodName) else { return }
+        case .resourcesUpdated: break
+        // Nothing that was not asked for ("Opening a Stream").
+        default: return
+        }
+        var id = ByteBuffer()
+        writeID(to: &id)
+        var tagged = ByteBuffer()
+        tagged.write(bytes, splicing: message.metaInsertion(of: id).map { [$0] } ?? [])
+        _ = exchange.emit(.notification(tagged))
+    }
+
+    private func writeID(to buffer: inout ByteBuffer) {
+        buffer.writeStaticString("\"io.modelcontextprotocol/subscriptionId\":")
+        buffer.writeImmutableBuffer(exchange.idBytes)
+    }
+}
+
+/// All that modern clients listen to.
+final class Subscriptions: Sendable {
+    private let all = NIOLockedValueBox<[SessionID: Subscription]>([:])
+
+    var count: Int { all.withLockedValue { $0.count } }
+
+    func add(_ subscription: Subscription) { all.withLockedValue { $0[subscription.exchange.session.id] = subscription } }
+
+    func remove(_ id: SessionID) { all.withLockedValue { _ = $0.removeValue(forKey: id) } }
+
+    /// Ends every one: the gateway stops.
+    func end() {
+        for subscription in all.withLockedValue({ Array($0.values) }) { subscription.end() }
+    }
+}
+
+extension Gateway {
+    /// The flags of the filter, and what they stand for.
+    private static let listChanges: [(name: StaticString, method: MCPProtocol.Method)] = [
+        ("toolsListChanged", .toolsListChanged), ("promptsListChanged", .promptsListChanged),
+        ("resourcesListChanged", .resourcesListChanged),
+    ]
+
+    func listen(_ exchange: Exchange) {
+        let json = exchange.request.json
+        let filter = exchange.request.param("notifications")
+        func invalid(_ reason: String) {
+            exchange.fail(RPCError(code: .invalidParams, message: "subscriptions/listen: \(reason)"))
+        }
+        guard json.isObject(filter) else { return invalid("params.notifications must be an object") }
+        var asked: Set<MCPProtocol.Method> = []
+        for (name, method) in Self.listChanges {
+            let flag = json.member(name, of: filter)
+            guard !flag.isPresent || json.isTrue(flag) || json.equals(flag, "false") else {
+                return invalid("params.notifications.\(name) must be true or false")
+            }
+            if json.isTrue(flag) { asked.insert(method) }
+        }
+        let changes = asked
+        let list = json.member("resourceSubscriptions", of: filter)
+        let spans = json.elements(of: list)
+        let uris = spans.compactMap { json.string($0) }
+        guard !list.isPresent || json.firstByte(list) == UInt8(ascii: "["), uris.count == spans.count else {
+            return invalid("params.notifications.resourceSubscriptions must be an array of strings")
+        }
+        guard uris.count <= settings.maxRememberedPerSession else {
+            return invalid("at most \(settings.maxRememberedPerSession) resources can be subscribed to at once")
+        }
+        guard !isDraining else {
+            return exchange.fail(RPCError(code: .internalError, message: "the gateway is shutting down; try again"))
+        }
+        let session = exchange.session
+        let subscription = Subscription(exchange: exchange, listChanges: changes)
+        subscriptions.add(subscription)
+        session.setUnsolicitedSink(subscription)
+        _ = registry.insert(session)
+        // It may have been taken back, or the gateway may have begun to stop, before it was listed.
+        guard !exchange.isOver, !isDraining else {
+            subscription.end()
+            return session.endModern(mayReuse: false)
+        }
+        subscribe(to: Array(Set(uris)).sorted(), session: session, context: exchange.context) { agreed in
+            var honoured = ByteBuffer(string: "{")
+            func add(_ text: String) {
+                if honoured.readableBytes > 1 { honoured.writeStaticString(",") }
+                honoured.writeString(text)
+            }
+            for (name, method) in Self.listChanges where changes.contains(method) { add("\"\(name)\":true") }
+            if list.isPresent {
+                add("\"resourceSubscriptions\":[")
+                for (index, uri) in uris.filter({ agreed.contains($0) }).enumerated() {
+                    if index > 0 { honoured.writeStaticString(",") }
+                    honoured.writeJSONString(uri)
+                }
+                honoured.writeStaticString("]")
+            }
+            honoured.writeStaticString("}")
+            subscription.acknowledge(honoured)
+        }
+    }
+
+    /// Subscribes to resources for a listener; those whose servers do not take part are left out.
+    private func subscribe(
+        to uris: [String], session: Session, context: RequestContext, completion: @escaping @Sendable (Set<String>) -> Void
+    ) {
+        guard !uris.isEmpty else { return completion([]) }
+        let outcome = NIOLockedValueBox((agreed: Set<String>(), left: uris.count))
+        for uri in uris {
+            var params = ByteBuffer(string: "{\"uri\":")
+            params.writeJSONString(uri)
+            params.writeStaticString("}")
+            let bytes = MessageWriter.request(id: 0, method: MCPProtocol.Method.resourcesSubscribe.name, params: params)
+            let sink = OutcomeSink { isAgreed in
+                let agreed = outcome.withLockedValue { outcome -> Set<String>? in
+                    if isAgreed { outcome.agreed.insert(uri) }
+                    outcome.left -= 1
+                    return outcome.left == 0 ? outcome.agreed : nil
+                }
+                if let agreed { completion(agreed) }
+            }
+            guard let request = try? Message.parse(bytes) else { continue }
+            let exchange = Exchange(session: session, request: request, method: .resourcesSubscribe, context: context, sink: sink)
+            exchangeBegan()
+            _ = session.exchangeBegan(exchange)
+            route(exchange)
+        }
+    }
+
+    /// A listener is gone: what nobody else wants is not asked of servers any more.
+    func listenerEnded(_ session: Session, subscriptions uris: [String: String]) {
+        subscriptions.remove(session.id)
+        registry.remove(session.id)
+        for (uri, owner) in uris {
+            guard let host = host(named: owner), host.definition.isolation == .shared,
+                !registry.all.contains(where: { $0.isSubscribed(to: uri) })
+            else { continue }
+            _ = host.withPeer(for: session) { $0.unsubscribe(uri: uri) }
+        }
+    }
+}
+
+/// Hears whether a request of the gateway's own went well.
+private final class OutcomeSink: ExchangeSink {
+    private let completion: @Sendable (Bool) -> Void
+    init(_ completion: @escaping @Sendable (Bool) -> Void) { self.completion = completion }
+    func emit(_ event: ExchangeEvent, of exchange: Exchange) {
+        switch event {
+        case .result: completion(true)
+        case .error, .cancelled: completion(false)
+        case .notification, .inputRequired: return
+        }
+    }
+}
