@@ -12,9 +12,11 @@ extension Gateway {
         guard session.exchangeBegan(exchange) else {
             exchangeEnded()
             let limit = settings.maxConcurrentPerSession
-            let error = RPCError(
-                code: .internalError, message: "the session has \(limit) requests in progress (limits.maxConcurrentPerSession)")
-            return sink.emit(.error(error.response(id: exchange.idBytes)), of: exchange)
+            LimitHits.count(.maxConcurrentPerSession)
+            let failure = ExchangeFailure(
+                .limit(.maxConcurrentPerSession, retryAfter: 1),
+                "the session has \(limit) requests in progress (limits.maxConcurrentPerSession); try again")
+            return sink.emit(.error(failure.error.response(id: exchange.idBytes), failure.cause), of: exchange)
         }
         route(exchange)
     }
@@ -33,7 +35,7 @@ extension Gateway {
         case .tasksGet, .tasksResult, .tasksCancel: forwardTask(exchange)
         case .tasksList: listTasks(exchange)
         case .initialize:
-            exchange.fail(RPCError(code: .invalidRequest, message: "the session is initialized already"))
+            exchange.fail(.invalidRequest, "the session is initialized already")
         default: passThrough(exchange)
         }
     }
@@ -51,7 +53,7 @@ extension Gateway {
             if let level { host.ensureLogLevel(level, on: peer) }
             peer.send(exchange.upstreamRequest(splices: splices, timeout: host.definition.callTimeout), handler: exchange)
         }
-        if case .failure(let error) = sent { exchange.fail(error) }
+        if case .failure(let failure) = sent { exchange.fail(failure) }
     }
 
     /// Where a prefixed name leads.
@@ -98,11 +100,22 @@ extension Gateway {
             }
             call(tool, exchange)
         case .notAString:
-            exchange.fail(RPCError(code: .invalidParams, message: "tools/call: params.name must be a string"))
+            exchange.fail(.invalidParams, "tools/call: params.name must be a string")
         }
     }
 
-    private func unknownTool(_ name: String) -> RPCError { RPCError(code: .invalidParams, message: "Unknown tool: \(name)") }
+    private func unknownTool(_ name: String) -> ExchangeFailure { ExchangeFailure(.unknownTool, "Unknown tool: \(name)") }
+
+    /// What caused a server's error. A server that refuses the params of a tool which is not in its list does not know the tool: servers have
+    /// no code for that (server/tools, "Error Handling").
+    func cause(ofAnswer response: Message, to exchange: Exchange) -> ExchangeFailure.Cause {
+        let code = response.json.integer(response.json.member("code", of: response.error)) ?? RPCError.Code.internalError.rawValue
+        guard exchange.method == .toolsCall, code == RPCError.Code.invalidParams.rawValue || code == RPCError.Code.methodNotFound.rawValue,
+            case .host(let host, let ownName, _) = route(name: exchange.request.routing.name, of: exchange)
+        else { return .answered(code: code) }
+        let catalogue = exchange.session.state.withLockedValue { $0.catalogues[host.name] } ?? host.catalogue
+        return catalogue.entries(.tools).contains { $0.identifier == ownName } ? .answered(code: code) : .unknownTool
+    }
 
     private func call(_ tool: any BuiltinTool, _ exchange: Exchange) {
         exchange.isCounted(by: builtinCounters)
@@ -112,7 +125,7 @@ extension Gateway {
             do throws(BuiltinToolError) {
                 exchange.succeed(try await tool.call(arguments: arguments))
             } catch {
-                exchange.fail(RPCError(code: .init(rawValue: error.code), message: error.message))
+                exchange.fail(error.failure)
             }
         }
     }
@@ -120,8 +133,8 @@ extension Gateway {
     private func getPrompt(_ exchange: Exchange) {
         switch route(name: exchange.request.routing.name, of: exchange) {
         case .host(let host, _, let splices): forward(exchange, to: host, splices: splices)
-        case .unknown(let name): exchange.fail(RPCError(code: .invalidParams, message: "Unknown prompt: \(name)"))
-        case .notAString: exchange.fail(RPCError(code: .invalidParams, message: "prompts/get: params.name must be a string"))
+        case .unknown(let name): exchange.fail(.unknownPrompt, "Unknown prompt: \(name)")
+        case .notAString: exchange.fail(.invalidParams, "prompts/get: params.name must be a string")
         }
     }
 
@@ -130,12 +143,11 @@ extension Gateway {
         let cursor = exchange.request.param("cursor")
         let text = exchange.request.json.string(cursor)
         guard !cursor.isPresent || text != nil || exchange.request.json.equals(cursor, "null") else {
-            return exchange.fail(RPCError(code: .invalidParams, message: "\(exchange.method.name): params.cursor must be a string"))
+            return exchange.fail(.invalidParams, "\(exchange.method.name): params.cursor must be a string")
         }
         whenSettled(server: exchange.session.server) {
             guard let page = self.view(for: exchange.session).page(kind, cursor: text) else {
-                return exchange.fail(
-                    RPCError(code: .invalidParams, message: "Invalid cursor: the list has changed or the cursor is not of this gateway"))
+                return exchange.fail(.invalidParams, "Invalid cursor: the list has changed or the cursor is not of this gateway")
             }
             exchange.succeed(page)
         }
@@ -150,7 +162,7 @@ extension Gateway {
     /// Finds the upstream that has `params.uri`; when the catalogue does not tell, all that have resources are asked in turn.
     private func withResourceOwner(_ exchange: Exchange, _ body: @escaping @Sendable (UpstreamHost) -> Void) {
         guard let uri = exchange.request.json.string(exchange.request.routing.uri) else {
-            return exchange.fail(RPCError(code: .invalidParams, message: "\(exchange.method.name): params.uri must be a string"))
+            return exchange.fail(.invalidParams, "\(exchange.method.name): params.uri must be a string")
         }
         whenSettled(server: exchange.session.server) {
             let hosts = self.hosts(of: exchange.session)
@@ -165,18 +177,18 @@ extension Gateway {
             ]
             FallbackCall.start(
                 exchange, hosts: candidates, passOn: codes,
-                noneLeft: RPCError(code: .resourceNotFound, message: "Resource not found: \(uri)"))
+                noneLeft: ExchangeFailure(.unknownResource, "Resource not found: \(uri)"))
         }
     }
 
     private func subscribe(_ exchange: Exchange) {
         guard let uri = exchange.request.json.string(exchange.request.routing.uri) else {
-            return exchange.fail(RPCError(code: .invalidParams, message: "\(exchange.method.name): params.uri must be a string"))
+            return exchange.fail(.invalidParams, "\(exchange.method.name): params.uri must be a string")
         }
         let session = exchange.session
         let isSubscribe = exchange.method == .resourcesSubscribe
         if isSubscribe, session.state.withLockedValue({ $0.subscriptions.count }) >= settings.maxRememberedPerSession {
-            return exchange.fail(RPCError(code: .internalError, message: "the session has too many subscriptions"))
+            return exchange.fail(.internalError, "the session has too many subscriptions")
         }
         withResourceOwner(exchange) { host in
             let attribute = SessionAttribute.subscription(uri: uri)
@@ -211,13 +223,13 @@ extension Gateway {
         if json.equals(json.member("type", of: reference), "\"ref/prompt\"") {
             switch route(name: json.member("name", of: reference), of: exchange) {
             case .host(let host, _, let splices): forward(exchange, to: host, splices: splices)
-            case .unknown(let name): exchange.fail(RPCError(code: .invalidParams, message: "Unknown prompt: \(name)"))
-            case .notAString: exchange.fail(RPCError(code: .invalidParams, message: "completion/complete: ref.name must be a string"))
+            case .unknown(let name): exchange.fail(.unknownPrompt, "Unknown prompt: \(name)")
+            case .notAString: exchange.fail(.invalidParams, "completion/complete: ref.name must be a string")
             }
             return
         }
         guard let uri = json.string(json.member("uri", of: reference)) else {
-            return exchange.fail(RPCError(code: .invalidParams, message: "completion/complete: ref must be a prompt or a resource"))
+            return exchange.fail(.invalidParams, "completion/complete: ref must be a prompt or a resource")
         }
         whenSettled(server: exchange.session.server) {
             let view = self.view(for: exchange.session)
@@ -226,14 +238,14 @@ extension Gateway {
             if let host = hosts.first(where: { $0.name == owner }) ?? (hosts.count == 1 ? hosts[0] : nil) {
                 return self.forward(exchange, to: host)
             }
-            exchange.fail(RPCError(code: .invalidParams, message: "Unknown resource: \(uri)"))
+            exchange.fail(.invalidParams, "Unknown resource: \(uri)")
         }
     }
 
     private func setLogLevel(_ exchange: Exchange) {
         guard let text = exchange.request.json.string(exchange.request.param("level")), let level = LogLevel(rawValue: text) else {
             let levels = LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
-            return exchange.fail(RPCError(code: .invalidParams, message: "logging/setLevel: params.level must be one of \(levels)"))
+            return exchange.fail(.invalidParams, "logging/setLevel: params.level must be one of \(levels)")
         }
         let session = exchange.session
         let peers = session.state.withLockedValue { state in
@@ -265,7 +277,7 @@ extension Gateway {
         {
             return forward(exchange, to: host)
         }
-        let unknown = RPCError(code: .methodNotFound, message: "Method not found: \(exchange.method.name)")
+        let unknown = ExchangeFailure(.unknownMethod, "Method not found: \(exchange.method.name)")
         if candidates.count == 1 { return forward(exchange, to: candidates[0]) }
         FallbackCall.start(exchange, hosts: candidates, passOn: [RPCError.Code.methodNotFound.rawValue], noneLeft: unknown)
     }

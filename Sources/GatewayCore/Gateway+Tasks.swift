@@ -17,7 +17,7 @@ extension Gateway {
 
     func forwardTask(_ exchange: Exchange) {
         guard let id = exchange.request.json.string(exchange.request.routing.taskID) else {
-            return exchange.fail(RPCError(code: .invalidParams, message: "\(exchange.method.name): params.taskId must be a string"))
+            return exchange.fail(.invalidParams, "\(exchange.method.name): params.taskId must be a string")
         }
         let hosts = hosts(of: exchange.session)
         if let owner = exchange.session.upstream(ofTask: id), let host = hosts.first(where: { $0.name == owner }) {
@@ -25,7 +25,7 @@ extension Gateway {
         }
         // A process of the session's own has no tasks but the session's.
         if hosts.count == 1, hosts[0].definition.isolation == .session { return forward(exchange, to: hosts[0]) }
-        exchange.fail(RPCError(code: .invalidParams, message: "Unknown task: \(id)"))
+        exchange.fail(.unknownTask, "Unknown task: \(id)")
     }
 
     /// Asks every upstream that runs tasks of the session, and leaves out tasks of other sessions.

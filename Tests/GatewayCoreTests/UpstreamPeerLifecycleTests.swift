@@ -207,7 +207,7 @@ import Testing
         bench.makeReady()
         let first = try bench.call("1")
         let second = try bench.call("2")
-        bench.link.delegate.link(bench.link, failed: try #require(first.call), with: .failed("HTTP 500"))
+        bench.link.delegate.link(bench.link, failed: try #require(first.call), with: .failed(.upstreamFailed, "HTTP 500"))
         #expect(first.failures.first?.message.contains("HTTP 500") == true)
         #expect(!second.isOver)
         #expect(bench.isReady)

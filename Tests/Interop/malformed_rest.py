@@ -118,7 +118,7 @@ ROWS = [
     Row("rest: call with an empty name", rest(CALL, {"name": ""}), (400, 404), ANY),
     Row("rest: call of an unknown tool", rest(CALL, {"name": "nothing"}), 404, "unknown_tool"),
     Row("rest: call of a tool of no server", rest(CALL, {"name": "nobody__echo"}), 404, "unknown_tool"),
-    Row("rest: call of a tool that its server does not have", rest(CALL, {"name": "raw__nothing"}), (400, 404), ANY),
+    Row("rest: call of a tool that its server does not have", rest(CALL, {"name": "raw__nothing"}), 404, "unknown_tool"),
     Row("rest: call as text", rest(CALL, headers={"Content-Type": "text/plain"}), 415, "unsupported_media_type"),
     Row("rest: call with a body over the limit", rest(CALL, b"a" * (MAX_BODY + 1)), 413, "too_large", closes=None),
     *(Row(f"rest: {path} without a session", rest(path, session=None), 401, "session_required") for path in WITH_SESSION),

@@ -13,6 +13,7 @@ from limit_checks import counted, limit, started, until_in_flight
 from malformed import call, mcp
 from metrics import Metrics, limit_hits, wait_for_metric
 from rawhttp import RawSession, RPCError
+from restapi import RestClient, refused
 from target import Target
 from wire import Closed, Wire, request
 
@@ -136,6 +137,13 @@ async def test_a_stream_that_is_longer_than_what_is_kept(
 # Servers.
 
 
+async def rest_refused(gateway: Gateway, tool: str, key: str, arguments: dict[str, Any] | None = None) -> None:
+    """What a bound of a server is for a client of the REST API."""
+    async with await RestClient(gateway.base_url).create() as rest:
+        response = await rest.call_response(tool, arguments)
+        assert key in refused(response, 503, "overloaded") and int(response.headers["retry-after"]) > 0
+
+
 @limit("limits.maxInFlightPerUpstream")
 async def test_more_calls_of_a_server_at_once_than_the_limit(start_gateway: Start) -> None:
     gateway = start_gateway({"raw": raw(), "other": raw()}, {"limits": {"maxInFlightPerUpstream": 2}})
@@ -151,6 +159,7 @@ async def test_more_calls_of_a_server_at_once_than_the_limit(start_gateway: Star
         with pytest.raises(RPCError, match="limits.maxInFlightPerUpstream"):
             await other.call("raw__count")
         counted(gateway, "limits.maxInFlightPerUpstream")
+        await rest_refused(gateway, "raw__count", "limits.maxInFlightPerUpstream")
         assert await other.call("other__count")
     assert len(results) == 2
 
@@ -174,6 +183,7 @@ async def test_more_processes_of_a_server_than_the_limit(start_gateway: Start) -
         with pytest.raises(RPCError, match="limits.maxSessionProcesses"):
             await sessions[2].call("own__count")
         counted(gateway, "limits.maxSessionProcesses")
+        await rest_refused(gateway, "own__count", "limits.maxSessionProcesses")
     assert len(results) == 2
     for session in sessions:
         await session.http.aclose()
@@ -202,7 +212,7 @@ async def test_a_line_of_a_server_beyond_the_limit(start_gateway: Start) -> None
 async def test_more_input_for_a_server_that_does_not_read_than_the_limit(start_gateway: Start) -> None:
     gateway = start_gateway({"raw": raw(), "other": raw()}, {"limits": {"maxQueuedInputBytes": "64KiB"}})
     async with await started(gateway) as session:
-        await session.call("raw__deaf", {"seconds": 2})
+        await session.call("raw__deaf", {"seconds": 4})
         outcomes: list[str] = []
 
         async def send() -> None:
@@ -217,6 +227,10 @@ async def test_more_input_for_a_server_that_does_not_read_than_the_limit(start_g
             for _ in range(8):
                 group.start_soon(send)
             await session.call("other__count")
+            with anyio.fail_after(3):
+                while "refused" not in outcomes:
+                    await anyio.sleep(0.01)
+            await rest_refused(gateway, "raw__echo", "limits.maxQueuedInputBytes", {"a": "b" * 50_000})
         assert set(outcomes) == {"answered", "refused"}, outcomes
         counted(gateway, "limits.maxQueuedInputBytes", outcomes.count("refused") - 1)
         assert await session.call("raw__count")

@@ -253,8 +253,8 @@ async def test_a_call_that_sends_progress_still_answers_in_json(gateway: Gateway
 
 async def test_an_unknown_tool_is_answered_with_404(gateway: Gateway) -> None:
     async with await client(gateway).create() as rest:
-        for name in ("nothing", "nobody__echo"):
-            assert name in refused(await rest.call_response(name, {}), 404, "unknown_tool")
+        for name in ("nothing", "nobody__echo", "raw__nothing"):
+            assert name.removeprefix("raw__") in refused(await rest.call_response(name, {}), 404, "unknown_tool")
 
 
 async def test_params_that_the_tool_refuses_are_answered_with_400(gateway: Gateway) -> None:
@@ -267,6 +267,11 @@ async def test_a_server_that_is_down_is_answered_with_502(gateway: Gateway) -> N
     async with await client(gateway).create() as rest:
         response = await rest.call_response("failing__echo", {})
         assert "failing" in refused(response, 502, "upstream_failed")
+
+
+async def test_an_answer_that_is_none_is_answered_with_502(gateway: Gateway) -> None:
+    async with await client(gateway).create() as rest:
+        assert "raw" in refused(await rest.call_response("raw__broken", {}), 502, "upstream_failed")
 
 
 async def test_a_server_that_dies_during_a_call_is_answered_with_502(gateway: Gateway) -> None:

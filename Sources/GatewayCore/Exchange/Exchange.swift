@@ -114,12 +114,15 @@ public final class Exchange: Sendable {
         sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
     }
 
-    /// Ends with an error.
-    func fail(_ error: RPCError) {
+    /// Ends with an error of the gateway's.
+    func fail(_ failure: ExchangeFailure) {
         guard let observer = end(.error) else { return }
         observer.onFailure?()
-        sink.emit(.error((session.isModern ? error.modern : error).response(id: idBytes)), of: self)
+        let error = session.isModern ? failure.error.modern : failure.error
+        sink.emit(.error(error.response(id: idBytes), failure.cause), of: self)
     }
+
+    func fail(_ cause: ExchangeFailure.Cause, _ message: String) { fail(ExchangeFailure(cause, message)) }
 
     /// The client cancelled it. `reason` is a raw JSON string.
     func cancel(reason: ByteBuffer?) {
@@ -127,7 +130,7 @@ public final class Exchange: Sendable {
         guard let observer = end(.cancelled) else { return }
         observer.onFailure?()
         if let peer, let call { peer.cancel(call: call, reason: reason) }
-        sink.emit(.cancelled(RPCError(code: .requestCancelled, message: "Request cancelled").response(id: idBytes)), of: self)
+        sink.emit(.cancelled(ExchangeFailure(.cancelled, "Request cancelled").error.response(id: idBytes)), of: self)
     }
 
     /// A message of the upstream's for the client, on this exchange's stream. False when the exchange is over.
@@ -177,13 +180,14 @@ extension Exchange: UpstreamCallHandler {
             sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
             return
         }
-        if response.kind == .errorResponse { observer.onFailure?() }
         var bytes = ByteBuffer()
         var splices = [Splice(response.id, .bytes(idBytes))]
         if session.isModern { splices += modernSplices(response) }
         bytes.write(response.bytes, splicing: splices)
-        sink.emit(response.kind == .response ? .result(bytes) : .error(bytes), of: self)
+        guard response.kind == .errorResponse else { return sink.emit(.result(bytes), of: self) }
+        observer.onFailure?()
+        sink.emit(.error(bytes, session.gateway.cause(ofAnswer: response, to: self)), of: self)
     }
 
-    public func upstreamFailed(_ error: RPCError) { fail(error) }
+    public func upstreamFailed(_ failure: ExchangeFailure) { fail(failure) }
 }

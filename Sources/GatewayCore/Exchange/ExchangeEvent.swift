@@ -8,8 +8,8 @@ public enum ExchangeEvent: Sendable {
     case inputRequired(ByteBuffer)
     /// The response; the exchange is over.
     case result(ByteBuffer)
-    /// The error response; the exchange is over.
-    case error(ByteBuffer)
+    /// The error response, and what caused it; the exchange is over.
+    case error(ByteBuffer, ExchangeFailure.Cause)
     /// The client cancelled; no response is owed (basic/utilities/cancellation). The exchange is over.
     case cancelled(ByteBuffer)
 
@@ -24,7 +24,16 @@ public enum ExchangeEvent: Sendable {
     /// The message. For `cancelled` an error response, for transports that must answer with something.
     public var message: ByteBuffer {
         switch self {
-        case .notification(let bytes), .inputRequired(let bytes), .result(let bytes), .error(let bytes), .cancelled(let bytes): bytes
+        case .notification(let bytes), .inputRequired(let bytes), .result(let bytes), .error(let bytes, _), .cancelled(let bytes): bytes
+        }
+    }
+
+    /// Why there is no result; nil while there may be one.
+    public var failureCause: ExchangeFailure.Cause? {
+        switch self {
+        case .notification, .inputRequired, .result: nil
+        case .error(_, let cause): cause
+        case .cancelled: .cancelled
         }
     }
 }

@@ -27,7 +27,7 @@ extension Gateway {
         _ = session.exchangeBegan(exchange)
         if let level = metadata.logLevel, LogLevel(rawValue: level) == nil {
             let levels = LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
-            exchange.fail(RPCError(code: .invalidParams, message: "params._meta: \(RequestMetadata.Key.logLevel) must be one of \(levels)"))
+            exchange.fail(.invalidParams, "params._meta: \(RequestMetadata.Key.logLevel) must be one of \(levels)")
         } else {
             routeModern(exchange)
         }
@@ -41,7 +41,7 @@ extension Gateway {
         case .tasksGet, .tasksUpdate, .tasksCancel: forwardModernTask(exchange)
         // Of the legacy era only (2026-07-28, changelog).
         case .initialize, .ping, .loggingSetLevel, .resourcesSubscribe, .resourcesUnsubscribe, .tasksList, .tasksResult:
-            exchange.fail(RPCError(code: .methodNotFound, message: "Method not found: \(exchange.method.name)"))
+            exchange.fail(.unknownMethod, "Method not found: \(exchange.method.name)")
         default: route(exchange)
         }
     }
@@ -54,23 +54,23 @@ extension Gateway {
     ) -> ModernExchange? {
         let span = request.param("requestState")
         guard span.isPresent else { return nil }
-        let refuse: (RPCError) -> ModernExchange = { error in
+        let refuse: (String) -> ModernExchange = { reason in
             self.parked.count(.refused)
             let session = Session(modern: metadata, server: server, gateway: self)
             let exchange = Exchange(session: session, request: request, method: request.methodName, context: context, sink: sink)
             self.exchangeBegan()
             _ = session.exchangeBegan(exchange)
-            exchange.fail(error)
+            exchange.fail(.invalidParams, reason)
             return ModernExchange(relay: nil, attachment: 0)
         }
         guard let text = request.json.string(span) else {
-            return refuse(RPCError(code: .invalidParams, message: "params.requestState must be a string"))
+            return refuse("params.requestState must be a string")
         }
         let state: RequestState
         do throws(RequestStateError) {
             state = try requestStates.open(text, digest: RequestState.digest(of: request), scope: server ?? "", now: clock.now())
         } catch {
-            return refuse(error.rpcError)
+            return refuse(error.description)
         }
         // The state of a modern server's own goes back to it when the request is sent there.
         guard case .parked(let id, let attachment) = state else { return nil }
@@ -84,12 +84,7 @@ extension Gateway {
             attachment: attachment, requestID: request.idBytes ?? ByteBuffer(string: "null"),
             progressToken: json.slice(request.routing.progressToken), responses: responses, sink: sink)
         guard let relay, let resumed else {
-            return refuse(
-                RPCError(
-                    code: .invalidParams,
-                    message:
-                        "params.requestState is refused: it was used before, or what it belongs to is over; send the request again without it"
-                ))
+            return refuse("params.requestState is refused: it was used before, or what it belongs to is over; send the request again without it")
         }
         return ModernExchange(relay: relay, attachment: resumed)
     }

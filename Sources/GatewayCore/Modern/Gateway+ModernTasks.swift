@@ -8,9 +8,9 @@ extension Gateway {
         let span = exchange.request.routing.taskID
         switch route(name: span, of: exchange) {
         case .host(let host, _, let splices): forward(exchange, to: host, splices: splices)
-        case .unknown(let id): exchange.fail(RPCError(code: .invalidParams, message: "Unknown task: \(id)"))
+        case .unknown(let id): exchange.fail(.unknownTask, "Unknown task: \(id)")
         case .notAString:
-            exchange.fail(RPCError(code: .invalidParams, message: "\(exchange.method.name): params.taskId must be a string"))
+            exchange.fail(.invalidParams, "\(exchange.method.name): params.taskId must be a string")
         }
     }
 

@@ -144,10 +144,7 @@ final class ModernRelay: ExchangeSink {
         guard let parked = known ?? gateway.parked.add(self) else {
             LimitHits.count(.maxParkedExchanges)
             let limit = gateway.settings.maxParkedExchanges
-            return exchange.fail(
-                RPCError(
-                    code: .internalError,
-                    message: "\(limit) requests wait for their clients' input already (limits.maxParkedExchanges); try again later"))
+            return exchange.fail(.limit(.maxParkedExchanges, retryAfter: 1), "\(limit) requests wait for their clients' input already (limits.maxParkedExchanges); try again later")
         }
         let (sink, id, inputs, attachment) = state.withLockedValue {
             state -> ((any ExchangeSink)?, ByteBuffer, [Input], Int) in
@@ -239,7 +236,7 @@ extension ExchangeEvent {
         bytes.write(message.bytes, splicing: [Splice(message.id, .bytes(id))])
         return switch self {
         case .result: .result(bytes)
-        case .error: .error(bytes)
+        case .error(_, let cause): .error(bytes, cause)
         default: .cancelled(bytes)
         }
     }

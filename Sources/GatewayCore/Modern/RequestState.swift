@@ -23,22 +23,22 @@ enum RequestState: Sendable, Hashable {
 }
 
 /// Why a `requestState` is not taken.
-enum RequestStateError: Error, Sendable, Hashable {
+enum RequestStateError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Not made by this gateway, or changed.
     case forged
     case expired
     /// Made for another request, or another endpoint.
     case foreign
 
-    var rpcError: RPCError {
+    /// A sentence for the client.
+    var description: String {
         let reason =
             switch self {
             case .forged: "it was not made by this gateway, or was changed"
             case .expired: "it has expired (limits.parkedExchangeTimeout)"
             case .foreign: "it belongs to another request"
             }
-        return RPCError(
-            code: .invalidParams, message: "params.requestState is refused: \(reason); send the request again without it")
+        return "params.requestState is refused: \(reason); send the request again without it"
     }
 }
 

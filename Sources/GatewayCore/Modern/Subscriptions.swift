@@ -110,7 +110,7 @@ extension Gateway {
         let json = exchange.request.json
         let filter = exchange.request.param("notifications")
         func invalid(_ reason: String) {
-            exchange.fail(RPCError(code: .invalidParams, message: "subscriptions/listen: \(reason)"))
+            exchange.fail(.invalidParams, "subscriptions/listen: \(reason)")
         }
         guard json.isObject(filter) else { return invalid("params.notifications must be an object") }
         var asked: Set<MCPProtocol.Method> = []
@@ -132,7 +132,7 @@ extension Gateway {
             return invalid("at most \(settings.maxRememberedPerSession) resources can be subscribed to at once")
         }
         guard !isDraining else {
-            return exchange.fail(RPCError(code: .internalError, message: "the gateway is shutting down; try again"))
+            return exchange.fail(.draining, "the gateway is shutting down; try again")
         }
         let session = exchange.session
         let subscription = Subscription(exchange: exchange, listChanges: changes)

@@ -1,3 +1,4 @@
+import MCPProtocol
 public import NIOCore
 
 /// A tool that the gateway itself offers, without an MCP server behind it.
@@ -36,6 +37,15 @@ public struct BuiltinToolError: Error, Sendable, Equatable, CustomStringConverti
 
     /// The error for a fault of the tool itself (-32603, "Internal error").
     public static func internalError(_ message: String) -> Self { Self(code: -32603, message: message) }
+
+    /// What it is among the failures of an exchange.
+    var failure: ExchangeFailure {
+        switch RPCError.Code(rawValue: code) {
+        case .invalidParams: ExchangeFailure(.invalidParams, message)
+        case .internalError: ExchangeFailure(.internalError, message)
+        default: ExchangeFailure(.answered(code: code), message)
+        }
+    }
 
     /// The code and the message, for logs.
     public var description: String { "\(message) (\(code))" }

@@ -17,17 +17,17 @@ final class FallbackCall: UpstreamCallHandler {
     }
 
     /// Asks the first of `hosts`.
-    static func start(_ exchange: Exchange, hosts: [UpstreamHost], splices: [Splice] = [], passOn: Set<Int>, noneLeft: RPCError) {
+    static func start(_ exchange: Exchange, hosts: [UpstreamHost], splices: [Splice] = [], passOn: Set<Int>, noneLeft: ExchangeFailure) {
         guard let host = hosts.first else { return exchange.fail(noneLeft) }
         let sent = host.withPeer(for: exchange.session) { peer in
             exchange.isCounted(by: host.requestCounters)
             let call = FallbackCall(exchange: exchange, remaining: Array(hosts.dropFirst()), splices: splices, passOn: passOn)
             peer.send(exchange.upstreamRequest(splices: splices, timeout: host.definition.callTimeout), handler: call)
         }
-        guard case .failure(let error) = sent else { return }
+        guard case .failure(let failure) = sent else { return }
         hosts.count > 1
             ? start(exchange, hosts: Array(hosts.dropFirst()), splices: splices, passOn: passOn, noneLeft: noneLeft)
-            : exchange.fail(error)
+            : exchange.fail(failure)
     }
 
     func upstreamAccepted(call: UInt64, by peer: UpstreamPeer) { exchange.upstreamAccepted(call: call, by: peer) }
@@ -43,12 +43,12 @@ final class FallbackCall: UpstreamCallHandler {
         }
     }
 
-    func upstreamFailed(_ error: RPCError) {
-        remaining.isEmpty ? exchange.fail(error) : goOn()
+    func upstreamFailed(_ failure: ExchangeFailure) {
+        remaining.isEmpty ? exchange.fail(failure) : goOn()
     }
 
     private func goOn() {
-        let none = RPCError(code: .methodNotFound, message: "Method not found")
+        let none = ExchangeFailure(.unknownMethod, "Method not found")
         FallbackCall.start(exchange, hosts: remaining, splices: splices, passOn: passOn, noneLeft: none)
     }
 }

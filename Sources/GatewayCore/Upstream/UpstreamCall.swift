@@ -29,7 +29,7 @@ public protocol UpstreamCallHandler: AnyObject, Sendable {
     /// The response; the id in it is the peer's.
     func upstreamResponded(_ response: Message)
     /// There will be no response.
-    func upstreamFailed(_ error: RPCError)
+    func upstreamFailed(_ failure: ExchangeFailure)
 }
 
 /// What an upstream said about itself in the handshake.

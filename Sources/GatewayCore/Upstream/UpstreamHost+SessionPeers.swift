@@ -7,7 +7,7 @@ import NIOCore
 extension UpstreamHost {
     /// Runs `body` with the conversation a session's requests go to. It is made, not started, when there is none, and is not stopped for
     /// being idle before `body` has returned.
-    func withPeer<Value>(for session: Session, _ body: (UpstreamPeer) -> Value) -> Result<Value, RPCError> {
+    func withPeer<Value>(for session: Session, _ body: (UpstreamPeer) -> Value) -> Result<Value, ExchangeFailure> {
         if definition.isolation == .shared {
             guard let main = state.withLockedValue({ $0.main }) else { return .failure(notRunningError) }
             return .success(body(main))
@@ -18,10 +18,10 @@ extension UpstreamHost {
         }
     }
 
-    private var notRunningError: RPCError { RPCError(code: .connectionClosed, message: "upstream \"\(name)\" is not running") }
+    private var notRunningError: ExchangeFailure { ExchangeFailure(.upstreamUnavailable, "upstream \"\(name)\" is not running") }
 
     /// The session's own conversation, retained.
-    private func sessionPeer(_ session: Session) -> Result<UpstreamPeer, RPCError> {
+    private func sessionPeer(_ session: Session) -> Result<UpstreamPeer, ExchangeFailure> {
         if let peer = retainedPeer(of: session) { return .success(peer) }
         let params = session.processParams
         let pooled = session.isModern ? takePooled(initializedWith: params, for: session) : nil
@@ -38,7 +38,7 @@ extension UpstreamHost {
             state.withLockedValue { _ = $0.sessionPeers.removeValue(forKey: ObjectIdentifier(fresh)) }
             if pooled != nil { fresh.stop().whenComplete { _ in } }
         }
-        return peer.map { .success($0) } ?? .failure(RPCError(code: .connectionClosed, message: "the session has ended"))
+        return peer.map { .success($0) } ?? .failure(ExchangeFailure(.sessionEnded, "the session has ended"))
     }
 
     private func retainedPeer(of session: Session) -> UpstreamPeer? {
@@ -54,7 +54,7 @@ extension UpstreamHost {
     /// new one starts: for that moment there is one more.)
     ///
     /// - Returns: why there is no room.
-    private func makeRoom(for fresh: UpstreamPeer, of session: Session) -> RPCError? {
+    private func makeRoom(for fresh: UpstreamPeer, of session: Session) -> ExchangeFailure? {
         let limit = definition.maxSessionProcesses
         var isFull = false
         while true {
@@ -69,10 +69,9 @@ extension UpstreamHost {
             if !isFull { LimitHits.count(.maxSessionProcesses) }
             isFull = true
             guard stopLongestIdle() else {
-                return RPCError(
-                    code: .internalError,
-                    message:
-                        "upstream \"\(name)\" works for \(limit) sessions and none of its processes is idle (limits.maxSessionProcesses); try again later"
+                return ExchangeFailure(
+                    .limit(.maxSessionProcesses, retryAfter: 1),
+                    "upstream \"\(name)\" works for \(limit) sessions and none of its processes is idle (limits.maxSessionProcesses); try again later"
                 )
             }
         }

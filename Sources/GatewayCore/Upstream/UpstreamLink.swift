@@ -43,7 +43,8 @@ public protocol UpstreamLinkDelegate: AnyObject, Sendable {
 public enum LinkCallFailure: Error, Sendable {
     /// The server does not know the session any more and did not process the request: it can be sent again after a new handshake.
     case sessionEnded
-    case failed(String)
+    /// What caused it, and a clause for people.
+    case failed(ExchangeFailure.Cause, String)
 }
 
 /// Why a link is gone.

@@ -113,10 +113,9 @@ extension UpstreamPeer {
         let waiting = wasReady == nil && !mayReconnectAtOnce ? [] : Set(core.waiting)
         failCalls(
             core,
-            RPCError(
-                code: .connectionClosed,
-                message: wasReady == nil
-                    ? "upstream \"\(name)\" could not be started: \(reason)" : "upstream \"\(name)\" stopped before it answered: \(reason)"),
+            wasReady == nil
+                ? ExchangeFailure(.upstreamUnavailable, "upstream \"\(name)\" could not be started: \(reason)")
+                : ExchangeFailure(.upstreamFailed, "upstream \"\(name)\" stopped before it answered: \(reason)"),
             where: { !waiting.contains($0) })
         if mayReconnectAtOnce {
             core.phase = .idle
@@ -162,10 +161,10 @@ extension UpstreamPeer {
         }
     }
 
-    func givenUpError(reason: String) -> RPCError {
-        RPCError(
-            code: .connectionClosed,
-            message: "upstream \"\(name)\" failed too often and is paused; last failure: \(reason). Run `mcp-gateway doctor` for details.")
+    func givenUpError(reason: String) -> ExchangeFailure {
+        ExchangeFailure(
+            .upstreamUnavailable,
+            "upstream \"\(name)\" failed too often and is paused; last failure: \(reason). Run `mcp-gateway doctor` for details.")
     }
 
     func stop(_ core: UpstreamPeerCore, promise: EventLoopPromise<Void>) {
@@ -186,7 +185,7 @@ extension UpstreamPeer {
         }
     }
 
-    var stoppedError: RPCError { RPCError(code: .connectionClosed, message: "upstream \"\(name)\" is being stopped") }
+    var stoppedError: ExchangeFailure { ExchangeFailure(.upstreamUnavailable, "upstream \"\(name)\" is being stopped") }
 
     func finishStop(_ core: UpstreamPeerCore) {
         if case .stopping = core.phase { core.phase = .stopped }

@@ -27,7 +27,7 @@ extension UpstreamPeer {
             return
         }
         take(call, core)?.handler.upstreamFailed(
-            RPCError(code: .connectionClosed, message: "upstream \"\(name)\" did not answer: \(error.text)"))
+            ExchangeFailure(error.cause, "upstream \"\(name)\" did not answer: \(error.text)"))
     }
 
     private func receive(_ message: Message, core: UpstreamPeerCore) {
@@ -56,7 +56,7 @@ extension UpstreamPeer {
         if let sentAt = entry.sentAt { metrics.responded(afterNanoseconds: (now - sentAt).nanoseconds) }
         guard message.kind == .errorResponse || message.json.isObject(message.result) else {
             entry.handler.upstreamFailed(
-                RPCError(code: .internalError, message: "upstream \"\(name)\" answered with a result that is no object"))
+                ExchangeFailure(.upstreamBroken, "upstream \"\(name)\" answered with a result that is no object"))
             return
         }
         if let exchange = entry.handler as? Exchange, exchange.mayBecomeTask { rememberTask(exchange, call: call, core: core) }
@@ -73,7 +73,7 @@ extension UpstreamPeer {
         let sent = core.calls.filter { $0.value.sentAt != nil }
         guard sent.count == 1, let call = sent.first?.key else { return }
         let code = json.integer(json.member("code", of: message.error)) ?? RPCError.Code.internalError.rawValue
-        take(call, core)?.handler.upstreamFailed(RPCError(code: .init(rawValue: code), message: "upstream \"\(name)\": \(text)"))
+        take(call, core)?.handler.upstreamFailed(ExchangeFailure(.answered(code: code), "upstream \"\(name)\": \(text)"))
     }
 
     /// Tasks whose progress can still be told, at most; the oldest are forgotten first.
@@ -154,7 +154,7 @@ extension UpstreamPeer {
         if call == core.handshakeCall { return failHandshake(core, reason: "it answered initialize with a broken message: \(error)") }
         guard core.calls[call]?.sentAt != nil else { return }
         take(call, core)?.handler.upstreamFailed(
-            RPCError(code: .internalError, message: "upstream \"\(name)\" answered with a broken message: \(error)"))
+            ExchangeFailure(.upstreamBroken, "upstream \"\(name)\" answered with a broken message: \(error)"))
     }
 
     /// A warning that a server can cause as often as it likes: only some of them are written.
@@ -171,7 +171,14 @@ extension LinkCallFailure {
     fileprivate var text: String {
         switch self {
         case .sessionEnded: "its session ended"
-        case .failed(let reason): reason
+        case .failed(_, let reason): reason
+        }
+    }
+
+    fileprivate var cause: ExchangeFailure.Cause {
+        switch self {
+        case .sessionEnded: .upstreamFailed
+        case .failed(let cause, _): cause
         }
     }
 }

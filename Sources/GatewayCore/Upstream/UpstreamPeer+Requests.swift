@@ -28,12 +28,12 @@ extension UpstreamPeer {
     }
 
     /// Why no request is taken now; nil when one is.
-    private func refusal(_ core: UpstreamPeerCore, now: NIODeadline) -> RPCError? {
+    private func refusal(_ core: UpstreamPeerCore, now: NIODeadline) -> ExchangeFailure? {
         guard core.calls.count < settings.maxInFlight else {
             LimitHits.count(.maxInFlightPerUpstream)
-            return RPCError(
-                code: .internalError,
-                message: "upstream \"\(name)\" has \(settings.maxInFlight) requests in flight (limits.maxInFlightPerUpstream); try again")
+            return ExchangeFailure(
+                .limit(.maxInFlightPerUpstream, retryAfter: 1),
+                "upstream \"\(name)\" has \(settings.maxInFlight) requests in flight (limits.maxInFlightPerUpstream); try again")
         }
         switch core.phase {
         case .stopping, .stopped: return stoppedError
@@ -60,12 +60,12 @@ extension UpstreamPeer {
         case .sent: break
         case .queueFull:
             take(call, core)?.handler.upstreamFailed(
-                RPCError(
-                    code: .internalError,
-                    message: "upstream \"\(name)\" does not read its input: no more may wait (limits.maxQueuedInputBytes); try again"))
+                ExchangeFailure(
+                    .limit(.maxQueuedInputBytes, retryAfter: 1),
+                    "upstream \"\(name)\" does not read its input: no more may wait (limits.maxQueuedInputBytes); try again"))
         case .closed:
             take(call, core)?.handler.upstreamFailed(
-                RPCError(code: .connectionClosed, message: "upstream \"\(name)\" is stopping and takes no more requests; try again"))
+                ExchangeFailure(.upstreamUnavailable, "upstream \"\(name)\" is stopping and takes no more requests; try again"))
         }
     }
 
@@ -98,11 +98,11 @@ extension UpstreamPeer {
         link.send(MessageWriter.notification(method: Method.cancelled.name, params: params), call: nil)
     }
 
-    func failCalls(_ core: UpstreamPeerCore, _ error: RPCError, where isMeant: (UInt64) -> Bool) {
+    func failCalls(_ core: UpstreamPeerCore, _ failure: ExchangeFailure, where isMeant: (UInt64) -> Bool) {
         let failed = core.calls.keys.filter(isMeant).sorted()
         let handlers = failed.compactMap { take($0, core)?.handler }
         core.waiting.removeAll(where: isMeant)
-        for handler in handlers { handler.upstreamFailed(error) }
+        for handler in handlers { handler.upstreamFailed(failure) }
     }
 
     /// Looks twice a second for requests whose upstream has been silent too long.
@@ -118,9 +118,9 @@ extension UpstreamPeer {
                 if !wasWaiting { self.sendCancelled(call: call, reason: .jsonString("timed out"), core: core) }
                 let seconds = Double(entry.timeout.nanoseconds) / 1e9
                 entry.handler.upstreamFailed(
-                    RPCError(
-                        code: .requestTimeout,
-                        message: wasWaiting
+                    ExchangeFailure(
+                        .upstreamTimeout,
+                        wasWaiting
                             ? "upstream \"\(self.name)\" did not start within \(seconds) s: \(core.lastFailure)"
                             : "upstream \"\(self.name)\" did not answer within \(seconds) s (mcpServers.\(self.name).timeout)"))
             }

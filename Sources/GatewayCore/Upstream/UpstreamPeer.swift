@@ -260,7 +260,7 @@ private final class OwnCall: UpstreamCallHandler {
     init(promise: EventLoopPromise<Message>) { self.promise = promise }
     func upstreamAccepted(call: UInt64, by peer: UpstreamPeer) {}
     func upstreamProgressed(_ notification: Message) {}
-    func upstreamFailed(_ error: RPCError) { promise.fail(error) }
+    func upstreamFailed(_ failure: ExchangeFailure) { promise.fail(failure.error) }
     func upstreamResponded(_ response: Message) {
         guard response.kind == .response else {
             let text = response.json.string(response.json.member("message", of: response.error)) ?? "unknown error"

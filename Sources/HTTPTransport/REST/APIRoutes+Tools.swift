@@ -26,7 +26,7 @@ extension APIRoutes {
             gateway.handle(message, in: session, context: Self.context(of: request), sink: CallSink(continuation))
         }
         guard case .result(let bytes) = event, let answer = try? Message.parse(bytes), let result = answer.json.slice(answer.result) else {
-            throw failure(event)
+            throw APIError(event)
         }
         return Self.json(result)
     }
@@ -74,23 +74,6 @@ extension APIRoutes {
             return try Message.parse(bytes, maxDepth: settings.maxNestingDepth + 2)
         } catch {
             throw invalid("the call is ambiguous: \(error)")
-        }
-    }
-
-    /// What a failed call is in HTTP.
-    private func failure(_ event: ExchangeEvent) -> APIError {
-        let answer = try? Message.parse(event.message)
-        let code = answer.flatMap { $0.json.integer($0.json.member("code", of: $0.error)) } ?? RPCError.Code.internalError.rawValue
-        let message = answer.flatMap { $0.json.string($0.json.member("message", of: $0.error)) } ?? "the call failed"
-        switch RPCError.Code(rawValue: code) {
-        case .invalidParams where message.hasPrefix("Unknown tool"):
-            return APIError(status: .notFound, code: "unknown_tool", message: message)
-        case .invalidParams, .invalidRequest: return invalid(message)
-        case .requestTimeout: return APIError(status: .gatewayTimeout, code: "upstream_timeout", message: message)
-        case .connectionClosed: return APIError(status: .badGateway, code: "upstream_failed", message: message)
-        case .requestCancelled: return APIError(status: .conflict, code: "cancelled", message: message)
-        case .internalError: return APIError(status: .internalServerError, code: "internal_error", message: message)
-        default: return APIError(status: .badGateway, code: "upstream_failed", message: "\(message) (\(code))")
         }
     }
 }

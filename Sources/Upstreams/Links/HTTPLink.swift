@@ -85,7 +85,7 @@ final class HTTPLink: UpstreamLink, StreamableHTTPClientDelegate {
         if error == .sessionEnded {
             delegate.link(self, failed: token, with: .sessionEnded)
         } else {
-            delegate.link(self, failed: token, with: .failed(error.description))
+            delegate.link(self, failed: token, with: .failed(error.cause, error.description))
         }
     }
 
@@ -96,6 +96,20 @@ final class HTTPLink: UpstreamLink, StreamableHTTPClientDelegate {
             self.state.value.isClosed = true
             client.close(terminateSession: false).whenComplete { _ in self.state.value.client = nil }
             self.delegate.link(self, closed: LinkClosure(description: "its session ended", mayReconnectAtOnce: true))
+        }
+    }
+}
+
+extension StreamableHTTPError {
+    /// What it is among the failures of an exchange.
+    fileprivate var cause: ExchangeFailure.Cause {
+        switch self {
+        case .connectFailed, .invalidURL, .closed: .upstreamUnavailable
+        case .connectionLost, .sessionEnded: .upstreamFailed
+        case .timedOut: .upstreamTimeout
+        case .http: isUnreachable ? .upstreamUnavailable : .upstreamFailed
+        case .noResponse, .unexpectedContentType, .malformedMessage, .messageTooLarge, .invalidSessionID: .upstreamBroken
+        case .tooManyInFlight: .limit(.maxInFlightPerUpstream, retryAfter: 1)
         }
     }
 }

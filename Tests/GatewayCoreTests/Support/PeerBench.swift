@@ -37,7 +37,7 @@ final class RecordingCall: UpstreamCallHandler {
         var call: UInt64?
         var progress: [Message] = []
         var responses: [Message] = []
-        var failures: [RPCError] = []
+        var failures: [ExchangeFailure] = []
     }
 
     private let state = NIOLockedValueBox(State())
@@ -45,13 +45,14 @@ final class RecordingCall: UpstreamCallHandler {
     var call: UInt64? { state.withLockedValue { $0.call } }
     var progress: [Message] { state.withLockedValue { $0.progress } }
     var responses: [Message] { state.withLockedValue { $0.responses } }
-    var failures: [RPCError] { state.withLockedValue { $0.failures } }
+    var failures: [RPCError] { state.withLockedValue { $0.failures.map(\.error) } }
+    var causes: [ExchangeFailure.Cause] { state.withLockedValue { $0.failures.map(\.cause) } }
     var isOver: Bool { !responses.isEmpty || !failures.isEmpty }
 
     func upstreamAccepted(call: UInt64, by peer: UpstreamPeer) { state.withLockedValue { $0.call = call } }
     func upstreamProgressed(_ notification: Message) { state.withLockedValue { $0.progress.append(notification) } }
     func upstreamResponded(_ response: Message) { state.withLockedValue { $0.responses.append(response) } }
-    func upstreamFailed(_ error: RPCError) { state.withLockedValue { $0.failures.append(error) } }
+    func upstreamFailed(_ failure: ExchangeFailure) { state.withLockedValue { $0.failures.append(failure) } }
 }
 
 /// A peer on a loop whose time the test moves.

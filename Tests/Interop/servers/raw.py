@@ -25,7 +25,7 @@ STUBBORN = os.environ.get("RAW_STUBBORN") == "1"
 
 TOOLS = [
     "echo", "pid", "count", "progress", "garbage", "silent", "late", "die", "fork", "twice", "halves", "noisy", "ask", "notify",
-    "touch", "separators", "stderr", "wait", "deaf", "long",
+    "touch", "separators", "stderr", "wait", "deaf", "long", "broken",
 ]  # fmt: skip
 if os.environ.get("RAW_TOOL"):
     TOOLS.append(os.environ["RAW_TOOL"])
@@ -168,6 +168,9 @@ def call(message: dict[str, Any], line: str) -> None:
         say(identifier, "deaf")
         time.sleep(arguments.get("seconds", 1))
         hearing.set()
+    elif name == "broken":
+        # An answer that is none.
+        send({"id": identifier})
     elif name == "long":
         say(identifier, "x" * arguments.get("size", 1000))
     elif name == "wait":
