@@ -111,20 +111,3 @@ struct LogThrottleTests {
         #expect(throttle.pass(at: start + .seconds(1)) == nil)
     }
 }
-
-@Suite("Answers that cannot be read")
-struct BrokenAnswerTests {
-    @Test(
-        "tell their call when they look like answers",
-        arguments: [
-            (#"{"jsonrpc":"2.0","id":7,"result":{"a":"b"#, 7), (#"{"id" : 12,"jsonrpc":"2.0","result":{]}"#, 12),
-            (#"{"jsonrpc":"2.0","id":"7","result":{"#, nil), (#"{"id":7,"#, nil), (#"{"jsonrpc":"2.0","id":-1,"#, nil),
-            (#"{"jsonrpc":"2.0","id""#, nil), (#"{"jsonrpc":"2.0","id":1.5,"result":{}}"#, nil), (#"{"jsonrpc":"2.0","id":15"#, nil),
-            (#"{"jsonrpc":"2.0","id":99999999999999999999999,"#, nil), ("", nil), ("hello", nil),
-        ] as [(String, UInt64?)])
-    func scan(text: String, call: UInt64?) throws {
-        let bytes = ByteBuffer(string: text)
-        #expect(throws: MessageError.self) { try Message.parse(bytes) }
-        do throws(MessageError) { _ = try Message.parse(bytes) } catch { #expect(BrokenAnswer.call(of: error, in: bytes) == call) }
-    }
-}

@@ -135,26 +135,28 @@ extension UpstreamPeer {
 
     private func receiveBroken(_ bytes: ByteBuffer, _ error: MessageError, core: UpstreamPeerCore) {
         // Servers of 2025-03-26 may answer in batches; anything else on stdout is a print statement that went astray.
-        if case .batch(let elements)? = try? Message.parsePayload(bytes) {
-            for element in elements {
-                switch element {
-                case .success(let message): receive(message, core: core)
-                case .failure(let error): failBrokenAnswer(BrokenAnswer.call(of: error, in: ByteBuffer()), error, core: core)
+        if let json = try? JSONText(validating: bytes), json.firstByte(json.root) == UInt8(ascii: "[") {
+            for element in json.elements(of: json.root).compactMap({ json.slice($0) }) {
+                do throws(MessageError) {
+                    receive(try Message.parse(element), core: core)
+                } catch {
+                    failBrokenAnswers(element, error, core: core)
                 }
             }
             return
         }
-        failBrokenAnswer(BrokenAnswer.call(of: error, in: bytes), error, core: core)
+        failBrokenAnswers(bytes, error, core: core)
         logUnusual("upstream sent something that is no MCP message", "\(error)", core: core)
     }
 
     /// Nobody has to wait for an answer that has come but cannot be read.
-    private func failBrokenAnswer(_ call: UInt64?, _ error: MessageError, core: UpstreamPeerCore) {
-        guard let call else { return }
-        if call == core.handshakeCall { return failHandshake(core, reason: "it answered initialize with a broken message: \(error)") }
-        guard core.calls[call]?.sentAt != nil else { return }
-        take(call, core)?.handler.upstreamFailed(
-            ExchangeFailure(.upstreamBroken, "upstream \"\(name)\" answered with a broken message: \(error)"))
+    private func failBrokenAnswers(_ bytes: ByteBuffer, _ error: MessageError, core: UpstreamPeerCore) {
+        for call in BrokenAnswer.calls(of: error, in: bytes) {
+            if call == core.handshakeCall { return failHandshake(core, reason: "it answered initialize with a broken message: \(error)") }
+            guard core.calls[call]?.sentAt != nil else { continue }
+            take(call, core)?.handler.upstreamFailed(
+                ExchangeFailure(.upstreamBroken, "upstream \"\(name)\" answered with a broken message: \(error)"))
+        }
     }
 
     /// A warning that a server can cause as often as it likes: only some of them are written.
@@ -181,9 +183,4 @@ extension LinkCallFailure {
         case .failed(let cause, _): cause
         }
     }
-}
-
-extension JSONText {
-    /// The number of a call in an id or progress token of the server's: as it was given, or in quotes, as some servers give it back.
-    fileprivate func callNumber(_ span: JSONSpan) -> UInt64? { unsigned(span) ?? string(span).flatMap { UInt64($0) } }
 }

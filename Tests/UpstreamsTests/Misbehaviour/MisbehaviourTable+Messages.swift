@@ -87,6 +87,9 @@ extension Misbehaviour {
         Misbehaviour(
             "an answer nested ten thousand deep", .error("broken message"),
             #"def call(m): raw(b'{"jsonrpc":"2.0","id":%d,"result":{"a":%s}}\n' % (m["id"], b"[" * 10000 + b"]" * 10000))"#),
+        Misbehaviour(
+            "an answer nested ten thousand deep whose id comes last", .error("nested too deeply"),
+            #"def call(m): raw(b'{"result":{"id":1,"a":%s},"id":%d,"jsonrpc":"2.0"}\n' % (b"[" * 10000 + b"]" * 10000, m["id"]))"#),
         Misbehaviour("a byte order mark at the beginning", .result("ok"), #"def start(): raw(b"\xef\xbb\xbf")"#),
         Misbehaviour(
             "lines that end with CR LF", .result("ok"), #"def send(value): raw(json.dumps(value).encode() + b"\r\n")"#),
