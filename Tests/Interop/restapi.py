@@ -104,9 +104,11 @@ class RestClient:
         return response.json()
 
     @contextlib.asynccontextmanager
-    async def events(self, ticket: str | None = None, last_event_id: str | None = None) -> AsyncIterator[Feed]:
+    async def events(
+        self, ticket: str | None = None, last_event_id: str | None = None, last_in_query: str | None = None
+    ) -> AsyncIterator[Feed]:
         """Opens the feed, with the session's header or with a ticket."""
-        params = {} if ticket is None else {"ticket": ticket}
+        params = {name: value for name, value in {"ticket": ticket, "lastEventId": last_in_query}.items() if value is not None}
         headers = {"accept": SSE, "last_event_id": last_event_id}
         if ticket is not None:
             headers["x_session_id"] = None

@@ -306,7 +306,7 @@ async def test_a_ticket_is_no_session(gateway: Gateway) -> None:
 
 
 async def test_a_browser_can_resume_with_a_new_ticket(gateway: Gateway) -> None:
-    """EventSource sends Last-Event-ID by itself; the page asks for a new ticket."""
+    """A new EventSource cannot send Last-Event-ID: it stands in the query, or in both places."""
     async with await created(gateway) as rest:
         async with rest.events(ticket=(await rest.ticket())["ticket"]) as feed:
             await feed.next("connected")
@@ -314,5 +314,28 @@ async def test_a_browser_can_resume_with_a_new_ticket(gateway: Gateway) -> None:
             await texts(feed, "one")
             last = feed.last_id
         await say(rest, "two")
-        async with rest.events(ticket=(await rest.ticket())["ticket"], last_event_id=last) as feed:
+        for place in ({"last_in_query": last}, {"last_event_id": last, "last_in_query": last}, {"last_event_id": last}):
+            async with rest.events(ticket=(await rest.ticket())["ticket"], **place) as feed:
+                assert await texts(feed, "two") == ["two"]
+        async with rest.events(last_in_query=last) as feed:
             assert await texts(feed, "two") == ["two"]
+        async with rest.events(last_in_query="") as feed:
+            await say(rest, "three")
+            assert await texts(feed, "three") == ["three"]
+
+
+async def test_two_different_event_ids_are_refused_and_the_ticket_stays_good(gateway: Gateway) -> None:
+    async with await created(gateway) as rest:
+        async with rest.events() as feed:
+            await feed.next("connected")
+            await say(rest, "one")
+            await texts(feed, "one")
+            last = feed.last_id
+        assert last
+        ticket = (await rest.ticket())["ticket"]
+        params = {"ticket": ticket, "lastEventId": last}
+        response = await rest.http.get("/sse/events", params=params, headers={"last-event-id": last.rsplit(".", 1)[0] + ".0"})
+        assert "lastEventId" in refused(response, 400, "invalid_request")
+        refused(await rest.http.get("/sse/events", params={"lastEventId": "nonsense"}, headers=rest.headers()), 400, "invalid_request")
+        async with rest.events(ticket=ticket, last_in_query=last) as feed:
+            assert (await feed.next()).name == "connected"

@@ -9,27 +9,48 @@ extension ClientConnection {
         guard !server.gateway.isDraining else { return refuse(.stopping, closing: false) }
         let query = eventsQuery
         eventsQuery = nil
+        let position: String?
+        do throws(Refusal) {
+            position = try Self.position(head, query)
+        } catch {
+            // Before the ticket is used up.
+            return refuse(error, closing: false)
+        }
         if let ticket = query?.parameter("ticket") {
             guard let id = server.gateway.redeem(ticket: ticket) else {
                 return refuse(
                     unauthorized("invalid_ticket", "the ticket has expired, was used before or is not of this gateway; get a new one"),
                     closing: false)
             }
-            return openFeed(of: id, head: head)
+            return openFeed(of: id, after: position)
         }
         guard let text = head.apiSessionID else {
             return refuse(unauthorized("session_required", "X-Session-ID is missing, or a ticket in the query"), closing: false)
         }
         guard let id = SessionID(text) else { return refuse(invalidSession, closing: false) }
-        openFeed(of: id, head: head)
+        openFeed(of: id, after: position)
     }
 
-    private func openFeed(of id: SessionID, head: RequestHead) {
+    /// What the client saw last: in the header, or in the query for an `EventSource`, which cannot send a header with its first request.
+    private static func position(_ head: RequestHead, _ query: RequestTarget?) throws(Refusal) -> String? {
+        let inQuery = query?.parameter("lastEventId").flatMap { $0.isEmpty ? nil : $0 }
+        guard let inHeader = head.lastEventID, !inHeader.isEmpty else { return inQuery }
+        guard inQuery == nil || inQuery == inHeader else {
+            throw Refusal(
+                status: .badRequest, code: "invalid_request",
+                error: RPCError(
+                    code: .invalidRequest,
+                    message: "Last-Event-ID and the query parameter \"lastEventId\" name different events; send one of them"))
+        }
+        return inHeader
+    }
+
+    private func openFeed(of id: SessionID, after position: String?) {
         find(id) { connection, result in
             switch result {
             case .success(let session?):
                 connection.request.session = session.id
-                connection.openFeed(of: session, lastEventID: head.lastEventID)
+                connection.openFeed(of: session, lastEventID: position)
             case .success(nil): connection.refuse(connection.invalidSession, closing: false)
             case .failure(let error): connection.refuse(.unavailable(error), closing: false)
             }
@@ -37,7 +58,7 @@ extension ClientConnection {
     }
 
     private func openFeed(of session: Session, lastEventID: String?) {
-        guard let text = lastEventID, !text.isEmpty else { return connectFeed(of: session) }
+        guard let text = lastEventID else { return connectFeed(of: session) }
         guard let position = EventID(text) else { return refuse(badPosition(text), closing: false) }
         let number = requestNumber
         let handle = handle
