@@ -41,6 +41,12 @@ def reasons(gateway: Gateway) -> list[str]:
     return body.get("reasons") or []
 
 
+def lines(gateway: Gateway, message: str) -> list[dict[str, Any]]:
+    """The lines of the log with that message."""
+    found = (json.loads(line) for line in gateway.log().splitlines() if line.startswith("{") and line.endswith("}"))
+    return [line for line in found if line["message"] == message]
+
+
 def command(gateway_or_url: Gateway | str, *more: str) -> subprocess.CompletedProcess[str]:
     url = gateway_or_url if isinstance(gateway_or_url, str) else f"http://127.0.0.1:{gateway_or_url.port}"
     return subprocess.run(CommandLine.health(url, *more), capture_output=True, text=True, timeout=30)
@@ -104,10 +110,13 @@ def test_it_is_alive_and_not_ready_until_a_required_server_is_up(start_gateway: 
     assert command(gateway).returncode == 0
     result = command(gateway, "--ready")
     assert result.returncode == 1 and "slow" in result.stdout + result.stderr
+    assert "mcp-gateway is listening" in gateway.log() and "mcp-gateway is ready" not in gateway.log()
     go.touch()
     wait_until("it is ready", lambda: reasons(gateway) == [], 10)
     assert command(gateway, "--ready").returncode == 0
     assert health(gateway)["status"] == "ok"
+    (line,) = wait_until("the log says so", lambda: lines(gateway, "mcp-gateway is ready"))
+    assert "slow" in line["missing"]
 
 
 def test_health_and_ready_answer_while_the_gateway_waits_for_its_servers(start_gateway: Start, tmp_path: Path) -> None:
@@ -133,6 +142,8 @@ async def test_the_crash_of_a_required_server_shows_until_it_is_back(start_gatew
         assert command(gateway, "--ready").returncode == 1 and command(gateway).returncode == 0
         go.touch()
         wait_until("it is ready again", lambda: reasons(gateway) == [], 15)
+        (line,) = wait_until("the log says so", lambda: lines(gateway, "mcp-gateway is ready again"))
+        assert "raw" in line["missing"] and len(lines(gateway, "mcp-gateway is ready")) == 1
         assert (await session.call("raw__count"))["structuredContent"] == {"count": 1}
 
 

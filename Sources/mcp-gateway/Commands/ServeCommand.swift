@@ -67,11 +67,12 @@ struct ServeCommand: AsyncParsableCommand {
             reports: runtime.reports,
             onRunning: { port in
                 logger.info(
-                    "mcp-gateway is ready",
+                    "mcp-gateway is listening",
                     metadata: [
                         "url": "http://\(settings.host):\(port)/mcp", "version": "\(GatewayVersion.current)",
                         "servers": "\(configuration.enabledServers.map(\.name).joined(separator: ", "))",
                     ])
+                runtime.logReadiness()
             })
         runtime.metrics?.watch(server)
         let group = ServiceGroup(

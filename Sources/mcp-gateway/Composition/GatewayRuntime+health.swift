@@ -2,12 +2,15 @@ import EmbeddedStore
 import GatewayConfiguration
 import GatewayCore
 import HTTPTransport
+import Logging
+import NIOConcurrencyHelpers
 import NIOCore
+import NIOPosix
 
 /// What the gateway says of its state.
 extension GatewayRuntime {
     var reports: OperatorReports {
-        var reports = OperatorReports(health: { self.healthReport }, readiness: { self.readinessReport }, metrics: nil)
+        var reports = OperatorReports(health: { self.healthReport }, readiness: { self.observedReadiness() }, metrics: nil)
         if let metrics { reports.metrics = { metrics.render(accept: $0) } }
         return reports
     }
@@ -31,6 +34,25 @@ extension GatewayRuntime {
                 let status = upstream.isReady ? "ready" : upstream.failure == nil ? "starting" : "failed"
                 return .init(name: upstream.name, status: status, reason: upstream.failure, required: upstream.required)
             })
+    }
+
+    /// Logs when the gateway becomes ready, the first time and whenever it was not meanwhile: looks twice a second, and whenever `/ready` is
+    /// asked for.
+    func logReadiness() {
+        eventLoopGroup.next().scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(500)) { [weak self] task in
+            guard let self else { return task.cancel() }
+            _ = observedReadiness()
+        }
+    }
+
+    private func observedReadiness() -> ReadinessReport {
+        let report = readinessReport
+        if let arrival = readiness.withLockedValue({ $0.observe(report) }) {
+            logger.info(
+                arrival.isReturn ? "mcp-gateway is ready again" : "mcp-gateway is ready",
+                metadata: arrival.missing.isEmpty ? [:] : ["missing": "\(arrival.missing.joined(separator: "; "))"])
+        }
+        return report
     }
 
     var readinessReport: ReadinessReport {

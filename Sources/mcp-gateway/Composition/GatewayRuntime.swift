@@ -7,6 +7,7 @@ import GatewayConfiguration
 import GatewayCore
 import Logging
 import MCPHTTPClient
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Telemetry
@@ -23,6 +24,8 @@ final class GatewayRuntime: Sendable {
     let logger: Logger
     let metrics: GatewayMetrics?
     let startedAt = NIODeadline.now()
+    /// What the log has told of `/ready`.
+    let readiness = NIOLockedValueBox(ReadinessHistory())
 
     /// - Parameter isDurable: false keeps sessions in memory, whatever the configuration says.
     init(configuration: GatewayConfiguration, isDurable: Bool, logger: Logger) throws {
