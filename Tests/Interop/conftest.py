@@ -67,8 +67,9 @@ def start_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     """Starts a gateway for one test alone, which may kill it."""
     gateways: list[Gateway] = []
 
-    def start(servers: dict[str, Any], settings: dict[str, Any] | None = None) -> Gateway:
+    def start(servers: dict[str, Any], settings: dict[str, Any] | None = None, data: Path | None = None) -> Gateway:
         gateway = Gateway(tmp_path / f"gateway-{len(gateways)}", servers, settings)
+        gateway.data = data or gateway.data
         gateways.append(gateway)
         gateway.start()
         return gateway

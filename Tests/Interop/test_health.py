@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_health_tells_what_the_gateway_is(gateway: Gateway) -> None:
     body = response.json()
     assert body["status"] == "ok" and body["version"] and body["instance"] == "one" and body["colour"] == "green"
     assert 0 <= body["uptimeSeconds"] < 120
-    assert body["components"]["store"]["status"] == "ok" and body["components"]["upstreams"]["status"] == "ok"
+    assert body["components"] == {name: {"status": "ok"} for name in ("event_log", "store", "upstreams")}
     assert [(one["name"], one["status"], one["required"]) for one in body["upstreams"]] == [("raw", "ready", False)]
 
 
@@ -180,6 +181,44 @@ async def test_a_gateway_that_drains_is_alive_and_not_ready(start_gateway: Start
         assert await anyio.to_thread.run_sync(lambda: command(gateway, "--ready").returncode) == 1
     assert results and results[0]["content"][0]["text"] == "waited"
     assert gateway.process.wait(20) == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system in memory that is soon full."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(path)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+async def test_a_full_disk_degrades_the_store_and_the_event_log(start_gateway: Start, small_disk: Path) -> None:
+    gateway = start_gateway({"raw": raw()}, data=small_disk / "data")
+    async with RawSession(gateway.url) as session, RawSession(gateway.url) as other:
+        await session.initialize()
+        with (small_disk / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+
+        async def is_refused() -> bool:
+            # The log of the store's database has room for a few.
+            return (await other.post(other.message("initialize", other.initialize_params(name="x" * 250)))).status_code == 503
+
+        with anyio.fail_after(20):
+            while not await is_refused():
+                pass
+        components = health(gateway)["components"]
+        for name in ("store", "event_log"):
+            assert components[name]["status"] == "degraded" and components[name]["detail"], components
+        assert any("store" in reason for reason in reasons(gateway))
+        response = await session.delete()
+        assert response.status_code == 503 and int(response.headers["retry-after"]) > 0
+        (small_disk / "ballast").unlink()
+        wait_until("it can write again", lambda: health(gateway)["status"] == "ok", 30)
+        assert await other.initialize()
 
 
 # The command.

@@ -74,9 +74,11 @@ async def test_json_deeper_than_the_limit(start_gateway: Start) -> None:
             deep = [deep]
         assert await session.call("raw__echo", {"a": deep})
         response = await session.post(session.message("tools/call", {"name": "raw__echo", "arguments": {"a": [[[deep]]]}}))
-        assert response.status_code == 400 and response.json()["error"]["code"] == -32700
+        rpc_refused(response, 400, "limits.maxNestingDepth")
+        assert response.json()["error"]["code"] == -32700
         counted(gateway, "limits.maxNestingDepth")
-        refused(await rest.call_response("raw__echo", {"a": [[[[[deep]]]]]}), 400, "invalid_json")
+        response = await rest.call_response("raw__echo", {"a": [[[[[deep]]]]]})
+        assert "limits.maxNestingDepth" in refused(response, 400, "invalid_json")
         counted(gateway, "limits.maxNestingDepth", 1)
 
 

@@ -17,8 +17,7 @@ extension ClientConnection {
             }
             withSession(head) { connection, session in connection.dispatch(payload, session: session, revision: revision) }
         } catch {
-            if case .malformed(let cause) = error, cause.reason == .tooDeep { LimitHits.count(.maxNestingDepth) }
-            refuse(Refusal(status: .badRequest, error: error.rpcError), closing: false, id: error.id)
+            refuse(Refusal(error, server.settings), closing: false, id: error.id)
         }
     }
 

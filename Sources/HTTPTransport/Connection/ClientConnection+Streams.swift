@@ -85,8 +85,8 @@ extension ClientConnection {
                     switch result {
                     case .success: connection.respond(.noContent, body: nil)
                     case .failure(let error):
-                        connection.respond(
-                            .serviceUnavailable, body: RPCError(code: .internalError, message: error.description).response(id: nil))
+                        let refusal = Refusal.unavailable(error)
+                        connection.respond(refusal.status, body: refusal.error.response(id: nil), headers: refusal.headers)
                     }
                 }
             }

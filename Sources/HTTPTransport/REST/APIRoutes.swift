@@ -47,8 +47,8 @@ struct APIRoutes: Sendable {
         do throws(JSONScanError) {
             json = try JSONText(validating: body, maxDepth: settings.maxNestingDepth)
         } catch {
-            if error.reason == .tooDeep { LimitHits.count(.maxNestingDepth) }
-            throw APIError(status: .badRequest, code: "invalid_json", message: "the body is not valid JSON: \(error)")
+            throw APIError(
+                status: .badRequest, code: "invalid_json", message: "the body is not valid JSON: \(error.explained(settings))")
         }
         guard json.isObject(json.root) else { throw invalid("the body must be a JSON object") }
         var keys = Set<String>()

@@ -21,6 +21,7 @@ extension GatewayRuntime {
         let down = figures.filter { $0.failure != nil }.map(\.name)
         let components = [
             "store": store.failure.map { HealthReport.Component(status: "degraded", detail: $0) } ?? .init(status: "ok"),
+            "event_log": store.eventLogFailure.map { HealthReport.Component(status: "degraded", detail: $0) } ?? .init(status: "ok"),
             "upstreams": down.isEmpty
                 ? .init(status: "ok") : .init(status: "degraded", detail: "not up: \(down.joined(separator: ", "))"),
         ]

@@ -51,6 +51,30 @@ struct StatusTests {
         }
     }
 
+    @Test("a session that the store cannot end, and one that it cannot make, get 503 with the time to try again")
+    func storeFails() async throws {
+        try await TestServer.run { server in
+            let session = try await server.session()
+            server.closeStore()
+            for request in [Request.make("DELETE", session: session), Request.initialize("2025-11-25")] {
+                let response = try await expectRefusal(request, 503, code: -32603, of: server)
+                #expect(response.head["retry-after"] == "1")
+            }
+        }
+    }
+
+    @Test("nesting beyond the limit is refused with its key")
+    func nesting() async throws {
+        try await TestServer.run({ $0.maxNestingDepth = 8 }) { server in
+            let session = try await server.session()
+            let deep = String(repeating: "[", count: 9) + String(repeating: "]", count: 9)
+            for body in [#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":\#(deep)}}"#, deep] {
+                let response = try await expectRefusal(Request.post(body, session: session), 400, code: -32700, of: server)
+                #expect(response.body.contains("limits.maxNestingDepth"))
+            }
+        }
+    }
+
     @Test("what is wrong with a request decides its status")
     func table() async throws {
         try await TestServer.run({ $0.maxBodyBytes = 2000 }) { server in

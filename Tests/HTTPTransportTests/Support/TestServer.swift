@@ -14,6 +14,7 @@ final class TestServer: Sendable {
     let port: Int
     let gateway: Gateway
     let upstream: ScriptedUpstream
+    private let store: EmbeddedStore
     private let group: ServiceGroup
     /// True once `run()` of the server has returned.
     let hasReturned: Monitor<Bool>
@@ -64,7 +65,7 @@ final class TestServer: Sendable {
             try await group.run()
         }
         let test = TestServer(
-            port: try await port.wait(for: "the server to listen") { $0 }, gateway: gateway, upstream: upstream, group: group,
+            port: try await port.wait(for: "the server to listen") { $0 }, gateway: gateway, upstream: upstream, store: store, group: group,
             hasReturned: hasReturned)
         let result: Result<Void, any Error>
         do { result = .success(try await body(test)) } catch { result = .failure(error) }
@@ -76,13 +77,19 @@ final class TestServer: Sendable {
         try result.get()
     }
 
-    private init(port: Int, gateway: Gateway, upstream: ScriptedUpstream, group: ServiceGroup, hasReturned: Monitor<Bool>) {
+    private init(
+        port: Int, gateway: Gateway, upstream: ScriptedUpstream, store: EmbeddedStore, group: ServiceGroup, hasReturned: Monitor<Bool>
+    ) {
+        self.store = store
         self.port = port
         self.gateway = gateway
         self.upstream = upstream
         self.group = group
         self.hasReturned = hasReturned
     }
+
+    /// From now on the store fails.
+    func closeStore() { store.close() }
 
     /// Begins the graceful shutdown, as SIGTERM does.
     func drain() async {
