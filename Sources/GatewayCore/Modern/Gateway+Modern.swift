@@ -84,7 +84,8 @@ extension Gateway {
             attachment: attachment, requestID: request.idBytes ?? ByteBuffer(string: "null"),
             progressToken: json.slice(request.routing.progressToken), responses: responses, sink: sink)
         guard let relay, let resumed else {
-            return refuse("params.requestState is refused: it was used before, or what it belongs to is over; send the request again without it")
+            return refuse(
+                "params.requestState is refused: it was used before, or what it belongs to is over; send the request again without it")
         }
         return ModernExchange(relay: relay, attachment: resumed)
     }

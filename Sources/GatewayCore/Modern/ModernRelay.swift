@@ -144,7 +144,9 @@ final class ModernRelay: ExchangeSink {
         guard let parked = known ?? gateway.parked.add(self) else {
             LimitHits.count(.maxParkedExchanges)
             let limit = gateway.settings.maxParkedExchanges
-            return exchange.fail(.limit(.maxParkedExchanges, retryAfter: 1), "\(limit) requests wait for their clients' input already (limits.maxParkedExchanges); try again later")
+            return exchange.fail(
+                .limit(.maxParkedExchanges, retryAfter: 1),
+                "\(limit) requests wait for their clients' input already (limits.maxParkedExchanges); try again later")
         }
         let (sink, id, inputs, attachment) = state.withLockedValue {
             state -> ((any ExchangeSink)?, ByteBuffer, [Input], Int) in
