@@ -61,7 +61,7 @@ extension Gateway {
         }
     }
 
-    /// Makes a session durable and takes it into memory.
+    /// Makes a session durable and takes it into memory. Where a limit would refuse it, sessions that have expired make room first.
     func create(_ record: SessionRecord, completion: @escaping @Sendable (Result<Session, SessionCreationError>) -> Void) {
         guard !isDraining else {
             return completion(.failure(.unavailable(RPCError(code: .internalError, message: "the gateway is shutting down; try again"))))
@@ -74,8 +74,13 @@ extension Gateway {
                 completion(
                     .failure(.unavailable(RPCError(code: .internalError, message: "the session could not be stored: \(error.reason)"))))
             case .success(.tooMany(let limit)):
-                LimitHits.count(limit)
-                completion(.failure(.tooMany(limit: limit, self.tooManySessions(limit))))
+                // The store counts what is in it, expired or not, and decides anew on what the sweep leaves.
+                self.flushTouches()
+                self.sweepSessions(lastSeenBefore: self.clock.now() - self.settings.sessionTTL, limit: Self.sweepSize) { swept in
+                    guard swept == 0 else { return self.create(record, completion: completion) }
+                    LimitHits.count(limit)
+                    completion(.failure(.tooMany(limit: limit, self.tooManySessions(limit))))
+                }
             case .success(.created):
                 completion(.success(self.registry.insert(Session(record: record, gateway: self))))
             }
@@ -148,19 +153,28 @@ extension Gateway {
     func sweep() {
         flushTouches()
         let now = clock.now()
-        sweepSessions(lastSeenBefore: now - settings.sessionTTL)
+        sweepAllSessions(lastSeenBefore: now - settings.sessionTTL)
         pruneEvents(before: now - settings.streamRetention)
         _ = registry.evictIdle(since: now - settings.memoryIdleTime)
     }
 
-    private func sweepSessions(lastSeenBefore deadline: WallTime) {
-        let limit = 1000
+    /// Sessions that are deleted at once, at most.
+    private static let sweepSize = 1000
+
+    private func sweepAllSessions(lastSeenBefore deadline: WallTime) {
+        sweepSessions(lastSeenBefore: deadline, limit: Self.sweepSize) { swept in
+            // In pieces, so that others get their turn.
+            if swept == Self.sweepSize { self.sweepAllSessions(lastSeenBefore: deadline) }
+        }
+    }
+
+    /// Deletes expired sessions, those first that expired first, and tells how many; 0 also when the store fails.
+    private func sweepSessions(lastSeenBefore deadline: WallTime, limit: Int, completion: @escaping @Sendable (Int) -> Void) {
         sessions.sweep(lastSeenBefore: deadline, limit: limit) { result in
-            guard case .success(let expired) = result else { return }
+            guard case .success(let expired) = result else { return completion(0) }
             for id in expired { self.registry[id].map(self.endLocally) }
             if !expired.isEmpty { self.logger.info("expired sessions deleted", metadata: ["count": "\(expired.count)"]) }
-            // In pieces, so that others get their turn.
-            if expired.count == limit { self.sweepSessions(lastSeenBefore: deadline) }
+            completion(expired.count)
         }
     }
 

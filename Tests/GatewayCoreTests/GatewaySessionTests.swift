@@ -78,6 +78,47 @@ import Testing
         _ = try bench.session()
     }
 
+    @Test("An expired session makes room at once, whichever limit is reached, and one that was used since does not")
+    func expiredSessionsDoNotCount() throws {
+        for isPerClient in [false, true] {
+            let bench = GatewayBench {
+                if isPerClient { $0.maxSessionsPerClient = 2 } else { $0.maxSessions = 2 }
+                $0.sessionTTL = .seconds(100)
+            }
+            let (unused, used) = (try bench.session(), try bench.session())
+            bench.advance(.seconds(60))
+            // Known to the memory alone so far.
+            #expect(try bench.find(used.id) === used)
+            bench.advance(.seconds(60))
+            let fresh = try bench.session()
+            #expect(bench.stores.record(unused.id) == nil)
+            #expect(unused.state.withLockedValue { $0.isEnded })
+            #expect(bench.stores.record(used.id) != nil)
+            #expect(bench.gateway.sessionsInMemory == 2)
+            let hits = LimitHits.total(isPerClient ? .maxSessionsPerClient : .maxSessions)
+            guard case .failure(.tooMany) = try bench.create(GatewayBench.initialize()) else {
+                Issue.record("a session that lives was taken for an expired one")
+                return
+            }
+            #expect(LimitHits.total(isPerClient ? .maxSessionsPerClient : .maxSessions) > hits)
+            #expect(try bench.find(used.id) === used)
+            #expect(try bench.find(fresh.id) === fresh)
+        }
+    }
+
+    @Test("More expired sessions than a sweep takes at once do not hide one of the client's")
+    func manyExpiredSessions() throws {
+        let bench = GatewayBench {
+            $0.maxSessionsPerClient = 1
+            $0.sessionTTL = .seconds(100)
+        }
+        for number in 0..<1001 { _ = try bench.create(GatewayBench.initialize(name: "other-\(number)")).get() }
+        bench.advance(.seconds(1))
+        _ = try bench.session()
+        bench.advance(.seconds(200))
+        _ = try bench.session()
+    }
+
     @Test("A sweep deletes events older than the retention, whatever the time to live of sessions")
     func retention() throws {
         let bench = GatewayBench {

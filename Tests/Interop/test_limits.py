@@ -254,6 +254,20 @@ async def test_more_sessions_than_the_limit(start_gateway: Start) -> None:
         await rest.create()
 
 
+async def test_sessions_that_have_expired_do_not_count(start_gateway: Start) -> None:
+    """Although the next search for them is far away."""
+    settings = {"maxSessions": 2, "maxSessionsPerClient": 2, "timeToLive": "1s", "sweepInterval": "1h"}
+    gateway = start_gateway({}, {"sessions": settings})
+    await started(gateway)
+    await started(gateway)
+    async with RawSession(gateway.url) as more:
+        response = await more.post(more.message("initialize", more.initialize_params()))
+        rpc_refused(response, 503, "sessions.maxSessions", retry=True)
+        with anyio.fail_after(10):
+            while (await more.post(more.message("initialize", more.initialize_params()))).status_code != 200:
+                await anyio.sleep(0.05)
+
+
 @limit("sessions.maxSessionsPerClient")
 async def test_more_sessions_of_a_client_than_the_limit(start_gateway: Start) -> None:
     gateway = start_gateway({}, {"sessions": {"maxSessionsPerClient": 2}})

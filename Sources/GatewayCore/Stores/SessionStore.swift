@@ -61,7 +61,7 @@ public struct SessionAttribute: Sendable, Hashable {
     private static let taskPrefix = "task:"
 }
 
-/// How many sessions there may be. A session that has expired counts until it is swept.
+/// How many sessions there may be. A session that has expired counts until it is swept; the gateway does so before it refuses one.
 public struct SessionLimits: Sendable, Hashable {
     /// Sessions in all (`sessions.maxSessions`); nil for no bound.
     public var overall: Int?
