@@ -43,6 +43,16 @@ struct RequestMetadataTests {
         #expect(error.code == .invalidParams)
     }
 
+    @Test("what a retry brings is taken out with the fields")
+    func retry() throws {
+        let message = try message(
+            #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"requestState":"s","name":"t","inputResponses":{},"_meta":{"io.modelcontextprotocol/logLevel":"x"}}}"#
+        )
+        var bytes = ByteBuffer()
+        bytes.write(message.bytes, splicing: RequestMetadata.removal(from: message))
+        #expect(String(buffer: bytes) == #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","_meta":{}}}"#)
+    }
+
     @Test("a version that is no modern one is −32022 with the versions that are", arguments: ["1900-01-01", "2025-11-25"])
     func unsupported(version: String) throws {
         let meta = #"{"io.modelcontextprotocol/protocolVersion":"\#(version)","io.modelcontextprotocol/clientCapabilities":{}}"#
@@ -149,6 +159,20 @@ struct EraBridgeTests {
                 == #"{"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s"},"x":1}}"#)
         let named = #"{"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{}}}"#
         #expect(try bridged(named, serverInfo: info) == named)
+    }
+
+    @Test("pages that the user must visit become input that is required")
+    func elicitationRequired() throws {
+        let text = """
+            {"code":-32042,"message":"m","data":{"elicitations":[{"mode":"url","elicitationId":"e1","url":"https://x","message":"go"}]}}
+            """
+        let json = try JSONText(validating: ByteBuffer(string: text))
+        #expect(
+            EraBridge.inputRequired(byError: json.root, in: json).map { String(buffer: $0) }
+                == #"{"resultType":"input_required","inputRequests":{"e1":{"method":"elicitation/create","params":{"mode":"url","elicitationId":"e1","url":"https://x","message":"go"}}}}"#
+        )
+        let other = try JSONText(validating: ByteBuffer(string: #"{"code":-32602,"message":"m"}"#))
+        #expect(EraBridge.inputRequired(byError: other.root, in: other) == nil)
     }
 
     @Test("the kind of a result is known")

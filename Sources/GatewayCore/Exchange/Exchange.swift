@@ -185,6 +185,9 @@ extension Exchange: UpstreamCallHandler {
         if session.isModern { splices += modernSplices(response) }
         bytes.write(response.bytes, splicing: splices)
         guard response.kind == .errorResponse else { return sink.emit(.result(bytes), of: self) }
+        if session.isModern, let result = EraBridge.inputRequired(byError: response.error, in: response.json) {
+            return sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
+        }
         observer.onFailure?()
         sink.emit(.error(bytes, session.gateway.cause(ofAnswer: response, to: self)), of: self)
     }

@@ -115,6 +115,10 @@ extension Gateway {
     /// What a modern client is told of the capabilities; subscriptions and changes of lists are the gateway's own.
     private func offer(to session: Session) -> (capabilities: ByteBuffer, instructions: String?) {
         let infos = hosts(of: session).compactMap { host in host.info.map { (host.name, $0) } }
+        if session.server != nil, let info = infos.first?.1, let own = info.initializeResult.slice(info.capabilities) {
+            // One server: its own words.
+            return (own, info.instructions)
+        }
         var capabilities = ByteBuffer(
             string: "{\"tools\":{\"listChanged\":true},\"prompts\":{\"listChanged\":true},"
                 + "\"resources\":{\"listChanged\":true,\"subscribe\":true},\"completions\":{},\"logging\":{}")
@@ -139,7 +143,6 @@ extension Gateway {
             capabilities.writeStaticString("}")
         }
         capabilities.writeStaticString("}")
-        if session.server != nil { return (capabilities, infos.first?.1.instructions) }
         let instructions = infos.compactMap { name, info in info.instructions.map { "# \(name)\n\($0)" } }
         return (capabilities, instructions.isEmpty ? nil : instructions.joined(separator: "\n\n"))
     }

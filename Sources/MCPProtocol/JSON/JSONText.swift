@@ -80,6 +80,35 @@ public struct JSONText: Sendable {
         return Splice(JSONSpan(start: object.start + 1, end: object.start + 1), .bytes(bytes))
     }
 
+    /// The splices that take members out of the object at `object` and put others in. The members that stay keep their places, so that other
+    /// splices may change them.
+    ///
+    /// - Parameter members: raw members (`"key":value,…`).
+    public func replacement(of names: [StaticString], in object: JSONSpan, by members: ByteBuffer?) -> [Splice] {
+        var kept: [JSONSpan] = []
+        var isAnyRemoved = false
+        bytes.withUnsafeReadableBytes { pointer in
+            forEachMemberSpan(of: object) { key, value in
+                let name = UnsafeRawBufferPointer(rebasing: pointer[key.range])
+                if names.contains(where: { name.equals($0) }) {
+                    isAnyRemoved = true
+                } else {
+                    kept.append(JSONSpan(start: key.start - 1, end: value.end))
+                }
+            }
+        }
+        guard isAnyRemoved else { return members.map { [insertion(of: $0, into: object)] } ?? [] }
+        // What lies between those that stay is written anew.
+        let ends = [object.start + 1] + kept.map(\.end)
+        let starts = kept.map(\.start) + [object.end - 1]
+        return zip(ends, starts).enumerated().map { index, gap in
+            var bytes = index == 0 ? members ?? ByteBuffer() : ByteBuffer()
+            let isFirst = index == 0 && bytes.readableBytes == 0
+            if index < kept.count, !isFirst { bytes.writeStaticString(",") }
+            return Splice(JSONSpan(start: gap.0, end: gap.1), .bytes(bytes))
+        }
+    }
+
     /// Calls `body` with each element of the array at `span`. Stops when `body` returns false.
     public func forEachElement(of span: JSONSpan, _ body: (JSONSpan) -> Bool) {
         bytes.withUnsafeReadableBytes { pointer in

@@ -71,6 +71,28 @@ public enum EraBridge {
         return splices
     }
 
+    /// The `InputRequiredResult` that says to a modern client what −32042 says to one of 2025-11-25: that the user has to visit some pages
+    /// before the request can succeed (2025-11-25, client/elicitation, "URL Elicitation Required Error"). Its retry is the same request
+    /// again. Nil when the error is another one, or names no page.
+    public static func inputRequired(byError error: JSONSpan, in json: JSONText) -> ByteBuffer? {
+        guard json.integer(json.member("code", of: error)) == RPCError.Code.urlElicitationRequired.rawValue else { return nil }
+        var result = ByteBuffer(string: "{\"resultType\":\"input_required\",\"inputRequests\":{")
+        var count = 0
+        json.forEachElement(of: json.member("elicitations", of: json.member("data", of: error))) { elicitation in
+            guard json.isObject(elicitation), let params = json.slice(elicitation) else { return true }
+            if count > 0 { result.writeStaticString(",") }
+            count += 1
+            result.writeJSONString(json.string(json.member("elicitationId", of: elicitation)) ?? "elicitation-\(count)")
+            result.writeStaticString(":{\"method\":\"elicitation/create\",\"params\":")
+            result.writeImmutableBuffer(params)
+            result.writeStaticString("}")
+            return true
+        }
+        guard count > 0 else { return nil }
+        result.writeStaticString("}}")
+        return result
+    }
+
     /// Whether results of a method carry caching hints (2026-07-28, server/utilities/caching, "Cacheable Results").
     public static func isCacheable(_ method: Method) -> Bool {
         switch method {

@@ -131,33 +131,14 @@ public struct RequestMetadata: Sendable {
         return bytes
     }
 
-    /// The splices that take the fields out of a message's `_meta`: a legacy server has no use for them. What else `_meta` has stays in place.
+    /// The splices that take out of a request what only a modern server has a use for: the fields of `_meta`, and what a retry brings
+    /// (`inputResponses`, `requestState`). What else is there stays in place.
     ///
     /// - Parameter members: raw members that are put into `_meta` instead. Another splice must not insert there.
     public static func removal(from message: Message, inserting members: ByteBuffer? = nil) -> [Splice] {
-        let meta = message.routing.meta
-        guard message.json.isObject(meta) else { return [] }
-        var kept: [JSONSpan] = []
-        var isAnyRemoved = false
-        message.json.bytes.withUnsafeReadableBytes { pointer in
-            message.json.forEachMemberSpan(of: meta) { key, value in
-                let name = UnsafeRawBufferPointer(rebasing: pointer[key.range])
-                if Key.request.contains(where: { name.equals($0) }) {
-                    isAnyRemoved = true
-                } else {
-                    kept.append(JSONSpan(start: key.start - 1, end: value.end))
-                }
-            }
-        }
-        guard isAnyRemoved else { return members.flatMap { message.metaInsertion(of: $0) }.map { [$0] } ?? [] }
-        // The members that stay keep their places, so that other splices may change them; what lies between is written anew.
-        let ends = [meta.start + 1] + kept.map(\.end)
-        let starts = kept.map(\.start) + [meta.end - 1]
-        return zip(ends, starts).enumerated().map { index, gap in
-            var bytes = index == 0 ? members ?? ByteBuffer() : ByteBuffer()
-            let isFirst = index == 0 && bytes.readableBytes == 0
-            if index < kept.count, !isFirst { bytes.writeStaticString(",") }
-            return Splice(JSONSpan(start: gap.0, end: gap.1), .bytes(bytes))
-        }
+        let json = message.json
+        guard json.isObject(message.routing.meta) else { return members.flatMap { message.metaInsertion(of: $0) }.map { [$0] } ?? [] }
+        return json.replacement(of: Key.request, in: message.routing.meta, by: members)
+            + json.replacement(of: ["inputResponses", "requestState"], in: message.params, by: nil)
     }
 }
