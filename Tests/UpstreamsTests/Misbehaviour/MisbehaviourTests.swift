@@ -192,7 +192,9 @@ struct MisbehaviourTests {
         if let next = row.next { try check(try await bench.call("bad").finish(), next, "the next call") }
         if let text = row.log {
             // A thousand pages take their time on a machine that has none.
-            try await eventually("a log line with \"\(text)\"", within: 90) { bench.log.withLockedValue { $0.contains { $0.contains(text) } } }
+            try await eventually("a log line with \"\(text)\"", within: 90) {
+                bench.log.withLockedValue { $0.contains { $0.contains(text) } }
+            }
         }
         if let limit = row.limit, let hits { #expect(LimitHits.total(limit) > hits) }
         // Whatever it wrote: it fills neither the log nor the store's queue.
