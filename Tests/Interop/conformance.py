@@ -17,6 +17,9 @@ import jsonschema
 SCHEMAS = Path(__file__).parent / "schema"
 LEGACY_REVISIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 LATEST_LEGACY = LEGACY_REVISIONS[-1]
+MODERN = "2026-07-28"
+REVISIONS = (*LEGACY_REVISIONS, MODERN)
+META = "io.modelcontextprotocol/"
 
 RESULTS = {
     "initialize": "InitializeResult",
@@ -39,6 +42,28 @@ RESULTS = {
     "tasks/result": "CallToolResult",
 }
 """The result type of each request of the specification."""
+
+MODERN_RESULTS = {
+    "server/discover": "DiscoverResult",
+    "subscriptions/listen": "SubscriptionsListenResult",
+    **{method: RESULTS[method] for method in ("tools/list", "tools/call", "prompts/list", "prompts/get", "completion/complete")},
+    **{method: RESULTS[method] for method in ("resources/list", "resources/templates/list", "resources/read")},
+}
+MAY_NEED_INPUT = ("tools/call", "prompts/get", "resources/read")
+MODERN_ERRORS = {
+    -32020: "HeaderMismatchError",
+    -32021: "MissingRequiredClientCapabilityError",
+    -32022: "UnsupportedProtocolVersionError",
+}
+LISTENED = ("notifications/tools/list_changed", "notifications/prompts/list_changed", "notifications/resources/list_changed",
+            "notifications/resources/updated", "notifications/subscriptions/acknowledged")  # fmt: skip
+
+
+def meta_of(message: Any) -> dict[str, Any]:
+    """The `_meta` of a request's or a notification's params."""
+    params = message.get("params") if isinstance(message, dict) else None
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return meta if isinstance(meta, dict) else {}
 
 
 @functools.cache
@@ -66,7 +91,10 @@ def _validator(revision: str, definition: str) -> jsonschema.protocols.Validator
 def _methods(revision: str, union: str) -> dict[str, str]:
     """The definition of each method of a union such as `ServerNotification`."""
     definitions = _schema(revision)[_definitions_key(revision)]
-    names = [entry["$ref"].rsplit("/", 1)[1] for entry in definitions[union]["anyOf"]]
+    if union not in definitions:
+        return {}
+    # A union of one is that one.
+    names = [entry["$ref"].rsplit("/", 1)[1] for entry in definitions[union].get("anyOf", [])] or [union]
     return {definitions[name]["properties"]["method"]["const"]: name for name in names}
 
 
@@ -97,6 +125,8 @@ class Conversation:
             for message in payload if isinstance(payload, list) else [payload]:
                 if isinstance(message, dict) and isinstance(message.get("method"), str) and "id" in message:
                     self._requests[_identifier(message)] = message
+                    if self.revision is None and f"{META}protocolVersion" in meta_of(message):
+                        self.revision = MODERN
 
     def gateway_sent(self, payload: Any) -> None:
         """Checks one payload of the gateway: a message or, in 2025-03-26 only, a batch."""
@@ -139,12 +169,32 @@ class Conversation:
 
     def _check_call(self, message: dict[str, Any]) -> None:
         kind = "Request" if "id" in message else "Notification"
+        if self.revision == MODERN:
+            self._check_modern_call(message)
         self._expect(message, f"JSONRPC{kind}", message)
         definition = _methods(self._revision, f"Server{kind}").get(message["method"])
         if definition is not None:
             self._expect(message, definition, message)
         elif any(message["method"] in _methods(r, f"{side}{kind}") for r in LEGACY_REVISIONS for side in ("Server", "Client")):
             self._violation(message, f"a method that a server of {self._revision} may not send")
+
+    def _check_modern_call(self, message: dict[str, Any]) -> None:
+        """What a schema cannot say: which notification belongs to which request."""
+        if "id" in message:
+            return self._violation(message, f"a request, which a server of {MODERN} may not send")
+        method, meta, requests = message["method"], meta_of(message), self._requests.values()
+        if method == "notifications/message" and not any(f"{META}logLevel" in meta_of(request) for request in requests):
+            self._violation(message, "a log message for a request that asked for none")
+        if method == "notifications/progress":
+            tokens = [json.dumps(meta_of(request).get("progressToken")) for request in requests]
+            if json.dumps(message.get("params", {}).get("progressToken")) not in tokens:
+                self._violation(message, "a progress token that no request carries")
+        if method in LISTENED:
+            request = self._requests.get(json.dumps(meta.get(f"{META}subscriptionId")))
+            if request is None or request["method"] != "subscriptions/listen":
+                self._violation(message, "a notification of no subscription of the client")
+        elif f"{META}subscriptionId" in meta:
+            self._violation(message, "a subscription's id on a notification that no stream of changes carries")
 
     def _check_result(self, message: dict[str, Any]) -> None:
         result = message["result"]
@@ -157,10 +207,23 @@ class Conversation:
             self.revision = result["protocolVersion"]
         envelope = "JSONRPCResultResponse" if _validator(self._revision, "JSONRPCResultResponse") else "JSONRPCResponse"
         self._expect(message, envelope, message)
+        if self.revision == MODERN:
+            return self._expect(message, self._modern_result(message, method, result), result)
         definition = RESULTS.get(method, "Result")
         if method == "tools/call" and "task" in request.get("params", {}) and isinstance(result, dict) and "task" in result:
             definition = "CreateTaskResult"
         self._expect(message, definition, result)
+
+    def _modern_result(self, message: dict[str, Any], method: str, result: Any) -> str:
+        kind = result.get("resultType") if isinstance(result, dict) else None
+        if kind == "input_required":
+            if method not in MAY_NEED_INPUT:
+                self._violation(message, f"input_required for {method}")
+            if not result.get("inputRequests") and "requestState" not in result:
+                self._violation(message, "input_required with neither inputRequests nor requestState")
+            return "InputRequiredResult"
+        # Extensions have types of their own; what else a schema of the core says of them does not hold.
+        return MODERN_RESULTS.get(method, "Result") if kind in ("complete", None) else "Result"
 
     def _check_error(self, message: dict[str, Any]) -> None:
         body = dict(message)
@@ -172,6 +235,9 @@ class Conversation:
             self._violation(message, "an error for a request that the client did not send")
         envelope = "JSONRPCErrorResponse" if _validator(self._revision, "JSONRPCErrorResponse") else "JSONRPCError"
         self._expect(message, envelope, body)
+        code = body["error"].get("code") if isinstance(body["error"], dict) else None
+        if self.revision == MODERN and code in MODERN_ERRORS:
+            self._expect(message, MODERN_ERRORS[code], body)
 
     def _expect(self, message: Any, definition: str, value: Any) -> None:
         validator = _validator(self._revision, definition)

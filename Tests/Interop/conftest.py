@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +8,9 @@ from typing import Any
 import httpx
 import processes
 import pytest
-from gateway import BINARY, HERE, Gateway, everything, free_port, raw
+from gateway import BINARY, Gateway, everything, raw
 from target import Target
+from upstreams import http_server
 
 processes.become_subreaper()
 
@@ -123,18 +122,5 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture(scope="session")
 def remote_server() -> Iterator[str]:
     """The server that uses everything, over Streamable HTTP; its URL."""
-    port = free_port()
-    process = subprocess.Popen([sys.executable, str(HERE / "servers/everything.py"), "--http", str(port)])
-
-    def is_up() -> bool:
-        assert process.poll() is None, "the remote server did not start"
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/mcp", timeout=2)
-        except httpx.TransportError:
-            return False
-        return True
-
-    processes.wait_until("the remote server answers", is_up, 20)
-    yield f"http://127.0.0.1:{port}/mcp"
-    process.terminate()
-    process.wait(10)
+    with http_server("everything.py", "legacy") as url:
+        yield url

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance import LEGACY_REVISIONS, Conversation
+from conformance import REVISIONS, Conversation
 
 
 @dataclass
@@ -368,7 +368,7 @@ class _Connection:
         conversation = self._recorder.conversation(session or f"none-{len(self._recorder.records)}-{id(record)}")
         if conversation.revision is None:
             stated = record.request.headers.get("mcp-protocol-version")
-            if stated in LEGACY_REVISIONS:
+            if stated in REVISIONS:
                 conversation.revision = stated
         self._note_request(conversation, record)
         return conversation

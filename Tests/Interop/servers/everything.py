@@ -1,83 +1,56 @@
-"""An MCP server that uses everything that the protocol has, up to revision 2025-11-25, on the official Python SDK.
+"""An MCP server that uses everything that the protocol has, in either era, on the official Python SDK.
 
-    everything.py                 serves on stdin and stdout
-    everything.py --http PORT     serves Streamable HTTP on 127.0.0.1:PORT/mcp
+    everything.py                       serves on stdin and stdout
+    everything.py --http PORT           serves Streamable HTTP on 127.0.0.1:PORT/mcp
+    everything.py --era legacy          knows the revisions up to 2025-11-25 alone (the default)
+    everything.py --era modern          knows revision 2026-07-28 alone
+    everything.py --era dual            knows both
 
 EVERYTHING_PAGE_SIZE sets how many entries a page of its lists has (default 5).
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import os
 import signal
 import sys
-import warnings
-from collections import defaultdict
-from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+import eras
+import everything_asking  # noqa: F401  (registers its tools)
 import mcp_types as types
+from everything_registry import (
+    ANNOTATIONS,
+    ICON,
+    LEVELS,
+    PNG,
+    WAV,
+    bus,
+    connection,
+    notify,
+    prompts_changed,
+    resource_updated,
+    resources_changed,
+    schema,
+    state,
+    text,
+    tool,
+    tools,
+    tools_changed,
+)
 from everything_tasks import TaskBoard
+from inputs import InputNeeded, Inputs
 from mcp import MCPError
+from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.server import NotificationOptions, Server
-from mcp.server.stdio import stdio_server
+from mcp.server.subscriptions import ListenHandler
 from pydantic import ConfigDict
 
-warnings.simplefilter("ignore")
-
 PAGE_SIZE = int(os.environ.get("EVERYTHING_PAGE_SIZE", "5"))
-LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
-# A 1×1 PNG and a few bytes that call themselves WAV.
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-WAV = base64.b64encode(b"RIFF\x24\x00\x00\x00WAVEfmt ").decode()
-ICON = types.Icon(src=f"data:image/png;base64,{PNG}", mime_type="image/png", sizes=["1x1"])
-ANNOTATIONS = types.Annotations(audience=["user", "assistant"], priority=0.5, last_modified="2025-11-25T12:00:00Z")
-
-Handler = Callable[[Any, dict[str, Any]], Awaitable[Any]]
-
-
-@dataclass
-class State:
-    """What the server remembers. One process may serve many HTTP sessions, so some of it is kept by connection."""
-
-    counter: int = 0
-    resource_versions: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    cancelled: list[str] = field(default_factory=list)
-    notes: list[Any] = field(default_factory=list)
-    roots_changed: int = 0
-    log_level: dict[int, str] = field(default_factory=dict)
-    subscriptions: dict[str, dict[int, Any]] = field(default_factory=lambda: defaultdict(dict))
-
-
-state = State()
 tasks = TaskBoard()
-tools: dict[str, tuple[types.Tool, Handler]] = {}
-
-
-def connection(ctx: Any) -> Any:
-    """The connection of a request: it outlives the request and can be written to later."""
-    return ctx.session._connection
-
-
-def text(value: str) -> types.TextContent:
-    return types.TextContent(text=value)
-
-
-def schema(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties}
-
-
-def tool(name: str, description: str, input_schema: dict[str, Any] | None = None, **more: Any) -> Callable[[Handler], Handler]:
-    def register(handler: Handler) -> Handler:
-        tools[name] = (types.Tool(name=name, description=description, input_schema=input_schema or schema(), **more), handler)
-        return handler
-
-    return register
 
 
 # Tools: content.
@@ -167,79 +140,8 @@ async def log(ctx: Any, arguments: dict[str, Any]) -> Any:
 
 @tool("notify-custom", "Sends a notification that the specification does not know")
 async def notify_custom(ctx: Any, arguments: dict[str, Any]) -> Any:
-    await connection(ctx).notify("notifications/x/custom", {"payload": arguments})
+    await notify(ctx, "notifications/x/custom", {"payload": arguments})
     return types.CallToolResult(content=[text("sent")])
-
-
-# Tools: what the server asks the client.
-
-
-@tool("ask-model", "Asks the client's model", schema(prompt={"type": "string"}))
-async def ask_model(ctx: Any, arguments: dict[str, Any]) -> Any:
-    answer = await ctx.session.create_message(
-        [types.SamplingMessage(role="user", content=text(arguments.get("prompt", "hello")))],
-        max_tokens=100,
-        system_prompt="Be brief.",
-        temperature=0.5,
-        stop_sequences=["END"],
-        model_preferences=types.ModelPreferences(hints=[types.ModelHint(name="small")], cost_priority=1.0),
-        related_request_id=ctx.request_id,
-    )
-    return types.CallToolResult(content=[answer.content], structured_content={"model": answer.model, "role": answer.role})
-
-
-@tool("ask-user", "Asks the user by a form")
-async def ask_user(ctx: Any, arguments: dict[str, Any]) -> Any:
-    answer = await ctx.session.elicit_form(
-        "Who are you?",
-        {
-            "type": "object",
-            "properties": {
-                "name": {"type": "string", "title": "Name", "minLength": 1},
-                "age": {"type": "integer", "minimum": 0},
-                "colour": {"type": "string", "enum": ["red", "green"]},
-                "agree": {"type": "boolean", "default": False},
-            },
-            "required": ["name"],
-        },
-        related_request_id=ctx.request_id,
-    )
-    return types.CallToolResult(
-        content=[text(answer.action)], structured_content={"action": answer.action, "content": answer.content}
-    )
-
-
-@tool("ask-user-url", "Asks the user to visit a page")
-async def ask_user_url(ctx: Any, arguments: dict[str, Any]) -> Any:
-    identifier = arguments.get("id", "e-1")
-    answer = await ctx.session.elicit_url(
-        "Please sign in", "https://example.org/sign-in", identifier, related_request_id=ctx.request_id
-    )
-    await ctx.session.send_elicit_complete(identifier, related_request_id=ctx.request_id)
-    return types.CallToolResult(content=[text(answer.action)])
-
-
-@tool("need-url", "Refuses until the user has visited a page")
-async def need_url(ctx: Any, arguments: dict[str, Any]) -> Any:
-    raise MCPError(
-        code=-32042,
-        message="Sign in first",
-        data={
-            "elicitations": [{"mode": "url", "message": "Sign in", "url": "https://example.org/sign-in", "elicitationId": "e-2"}]
-        },
-    )
-
-
-@tool("list-roots", "Lists the client's roots")
-async def list_roots(ctx: Any, arguments: dict[str, Any]) -> Any:
-    roots = await ctx.session.list_roots()
-    return types.CallToolResult(content=[text(str(root.uri)) for root in roots.roots])
-
-
-@tool("ping-client", "Pings the client")
-async def ping_client(ctx: Any, arguments: dict[str, Any]) -> Any:
-    await ctx.session.send_ping()
-    return types.CallToolResult(content=[text("pong")])
 
 
 # Tools: time and failure.
@@ -298,6 +200,7 @@ async def environment(ctx: Any, arguments: dict[str, Any]) -> Any:
 @tool("memory", "What the server noted: cancelled calls, custom notifications, changes of roots, the client")
 async def memory(ctx: Any, arguments: dict[str, Any]) -> Any:
     params = ctx.session.client_params
+    listening = [one.model_dump(by_alias=True, mode="json", exclude_none=True) for one in state.listening]
     return types.CallToolResult(
         content=[text("memory")],
         structured_content={
@@ -307,6 +210,8 @@ async def memory(ctx: Any, arguments: dict[str, Any]) -> Any:
             "client": params.model_dump(by_alias=True, mode="json", exclude_none=True) if params else None,
             "logLevel": state.log_level.get(id(connection(ctx))),
             "subscriptions": sorted(uri for uri, subscribers in state.subscriptions.items() if subscribers),
+            "listening": listening,
+            "revision": ctx.protocol_version,
             "meta": dict(ctx.meta or {}),
         },
     )
@@ -319,8 +224,7 @@ async def memory(ctx: Any, arguments: dict[str, Any]) -> Any:
 async def touch(ctx: Any, arguments: dict[str, Any]) -> Any:
     uri = arguments.get("uri", "everything://counter")
     state.resource_versions[uri] += 1
-    for subscriber in list(state.subscriptions[uri].values()):
-        await subscriber.send_resource_updated(uri)
+    await resource_updated(uri)
     return types.CallToolResult(content=[text(str(state.resource_versions[uri]))])
 
 
@@ -329,20 +233,20 @@ async def grow(ctx: Any, arguments: dict[str, Any]) -> Any:
     kind, name = arguments["kind"], arguments["name"]
     if kind == "tool":
         tool(name, "Grown")(echo)
-        await ctx.session.send_tool_list_changed()
+        await tools_changed(ctx)
     elif kind == "prompt":
         prompts[name] = types.Prompt(name=name, description="Grown")
-        await ctx.session.send_prompt_list_changed()
+        await prompts_changed(ctx)
     else:
         resources.append(types.Resource(uri=f"everything://{name}", name=name))
-        await ctx.session.send_resource_list_changed()
+        await resources_changed(ctx)
     return types.CallToolResult(content=[text("grown")])
 
 
 @tool("shrink", "Removes a tool", schema(name={"type": "string"}))
 async def shrink(ctx: Any, arguments: dict[str, Any]) -> Any:
     tools.pop(arguments["name"], None)
-    await ctx.session.send_tool_list_changed()
+    await tools_changed(ctx)
     return types.CallToolResult(content=[text("shrunk")])
 
 
@@ -375,14 +279,20 @@ def page(entries: list[Any], params: Any) -> tuple[list[Any], str | None]:
 
 
 async def on_list_tools(ctx: Any, params: Any) -> types.ListToolsResult:
-    entries, cursor = page([entry for entry, _ in tools.values()], params)
+    entries, cursor = page([entry.tool for entry in tools.values()], params)
     return types.ListToolsResult(tools=entries, next_cursor=cursor)
 
 
-async def on_call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+async def on_call_tool(ctx: Any, params: types.CallToolRequestParams) -> Any:
     if params.name not in tools:
         raise MCPError(code=-32602, message=f"unknown tool {params.name!r}")
-    return await tools[params.name][1](ctx, params.arguments or {})
+    entry, arguments = tools[params.name], params.arguments or {}
+    if not entry.asks:
+        return await entry.handler(ctx, arguments)
+    try:
+        return await entry.handler(ctx, arguments, Inputs(ctx, params, params.name))
+    except InputNeeded as needed:
+        return needed.result
 
 
 resources = [
@@ -432,7 +342,7 @@ async def on_read_resource(ctx: Any, params: types.ReadResourceRequestParams) ->
     elif any(str(resource.uri) == uri for resource in resources):
         contents = types.TextResourceContents(uri=uri, text=uri)
     else:
-        raise MCPError(code=-32002, message="Resource not found", data={"uri": uri})
+        raise MCPError(code=-32602 if eras.is_modern(ctx) else -32002, message="Resource not found", data={"uri": uri})
     return types.ReadResourceResult(contents=[contents])
 
 
@@ -539,6 +449,17 @@ async def lifespan(_: Any) -> Any:
         group.cancel_scope.cancel()
 
 
+listen = ListenHandler(bus)
+
+
+async def on_subscriptions_listen(ctx: Any, params: types.SubscriptionsListenRequestParams) -> types.SubscriptionsListenResult:
+    state.listening.append(params.notifications)
+    try:
+        return await listen(ctx, params)
+    finally:
+        state.listening.remove(params.notifications)
+
+
 server: Server[Any] = Server(
     "everything",
     version="1.2.3",
@@ -559,6 +480,15 @@ server: Server[Any] = Server(
     on_completion=on_completion,
     on_set_logging_level=on_set_logging_level,
     on_roots_list_changed=on_roots_list_changed,
+    on_subscriptions_listen=on_subscriptions_listen,
+    cache_hints={
+        "server/discover": CacheHint(60_000, "public"),
+        "tools/list": CacheHint(60_000, "public"),
+        "prompts/list": CacheHint(30_000, "private"),
+        "resources/list": CacheHint(0, "private"),
+        "resources/templates/list": CacheHint(60_000, "public"),
+        "resources/read": CacheHint(5_000, "private"),
+    },
 )
 server.add_request_handler("x/custom", AnyParams, custom)
 server.add_notification_handler("notifications/x/note", AnyNotificationParams, note)
@@ -579,22 +509,6 @@ def initialization_options(*_: Any, **__: Any) -> Any:
 server.create_initialization_options = initialization_options  # type: ignore[method-assign]
 
 
-async def serve_stdio() -> None:
-    async with stdio_server() as (read_stream, write_stream):
-        await server.run(read_stream, write_stream, initialization_options())
-
-
-def serve_http(port: int) -> None:
-    import uvicorn
-
-    uvicorn.run(server.streamable_http_app(), host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1)
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--http", type=int, metavar="PORT")
-    chosen = parser.parse_args()
-    if chosen.http is None:
-        anyio.run(serve_stdio)
-    else:
-        serve_http(chosen.http)
+    chosen = eras.arguments()
+    eras.serve(server, chosen.era, chosen.http, initialization_options())
