@@ -19,6 +19,10 @@ public struct CoreSettings: Sendable {
     public var maxSessionsPerClient = 100_000
     /// Requests in progress per session; more are refused.
     public var maxConcurrentPerSession = 256
+    /// Requests of a session per second; 0: no bound.
+    public var requestRatePerSession = 0
+    /// Requests per second of all sessions of one client id together, creating them included; 0: no bound.
+    public var requestRatePerClient = 0
     /// Listening streams a session keeps in memory.
     public var maxListeningStreams = 16
     /// Input requests (sampling, elicitation, roots) that wait for one client.

@@ -11,6 +11,8 @@ public enum SessionCreationError: Error, Sendable {
     case unavailable(RPCError)
     /// There are as many sessions as may be, of this client or in all.
     case tooMany(limit: LimitKey, RPCError)
+    /// The client sends too much (`limits.requestRatePerClient`); it may try again after `wait`.
+    case tooFast(RPCError, wait: TimeAmount)
 }
 
 /// Sessions: made by `initialize`, found again after a restart, ended.
@@ -65,6 +67,11 @@ extension Gateway {
     func create(_ record: SessionRecord, completion: @escaping @Sendable (Result<Session, SessionCreationError>) -> Void) {
         guard !isDraining else {
             return completion(.failure(.unavailable(RPCError(code: .internalError, message: "the gateway is shutting down; try again"))))
+        }
+        if let wait = takeRequests(1, ofClient: record.clientID, now: .now()) {
+            LimitHits.count(.requestRatePerClient)
+            let message = "this client sends more than \(settings.requestRatePerClient) requests per second (limits.requestRatePerClient)"
+            return completion(.failure(.tooFast(RPCError(code: .internalError, message: message + "; try again"), wait: wait)))
         }
         let limits = SessionLimits(overall: settings.maxSessions, perClient: settings.maxSessionsPerClient)
         sessions.create(record, limits: limits) { result in

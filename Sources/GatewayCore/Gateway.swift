@@ -24,6 +24,7 @@ public final class Gateway: Sendable {
     let subscriptions = Subscriptions()
     /// Raw `serverInfo` of the gateway.
     let ownInfo: ByteBuffer
+    let clientBuckets: NIOLockedValueBox<ClientBuckets>
     /// Begins the ids of requests to clients; different in every process.
     let inputTag = String(UInt32.random(in: .min ... .max), radix: 36)
     /// Requests that the gateway answers itself.
@@ -64,6 +65,7 @@ public final class Gateway: Sendable {
         builtins: [any BuiltinTool], eventLoopGroup: any EventLoopGroup, logger: Logger, upstreamLogger: Logger? = nil
     ) {
         self.settings = settings
+        clientBuckets = NIOLockedValueBox(ClientBuckets(ratePerSecond: settings.requestRatePerClient))
         self.sessions = sessions
         self.events = events
         self.authority = authority

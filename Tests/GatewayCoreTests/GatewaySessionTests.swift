@@ -117,6 +117,39 @@ import Testing
         _ = try bench.session()
         bench.advance(.seconds(200))
         _ = try bench.session()
+
+    @Test("A client that makes sessions and sends requests faster than it may is told how long to wait; other clients are not concerned")
+    func rateOfOneClient() throws {
+        let bench = GatewayBench { $0.requestRatePerClient = 2 }
+        let hits = LimitHits.total(.requestRatePerClient)
+        let session = try bench.session()
+        let taken = session.takeRequests(now: .now())
+        #expect(taken == nil)
+        let refused = try #require(session.takeRequests(now: .now()))
+        #expect(refused.limit == .requestRatePerClient && refused.wait > .zero && refused.wait <= .milliseconds(500))
+        guard case .failure(.tooFast(let error, let wait)) = try bench.create(GatewayBench.initialize()) else {
+            Issue.record("one session too fast")
+            return
+        }
+        #expect(error.message.contains("limits.requestRatePerClient") && wait <= .milliseconds(500))
+        #expect(LimitHits.total(.requestRatePerClient) > hits)
+        _ = try bench.create(GatewayBench.initialize(name: "other")).get()
+    }
+
+    @Test("What the bound of a client refuses does not count for its session, and what that of a session refuses not for its client")
+    func ratesOfBoth() throws {
+        let bench = GatewayBench {
+            $0.requestRatePerSession = 3
+            $0.requestRatePerClient = 5
+        }
+        let (first, second) = (try bench.session(), try bench.session())
+        let now = NIODeadline.now() + .seconds(10)
+        func take(_ count: Int, _ session: Session) -> LimitKey? { session.takeRequests(count, now: now)?.limit }
+        #expect(take(3, first) == nil)
+        #expect(take(1, first) == .requestRatePerSession)
+        #expect(take(3, second) == .requestRatePerClient)
+        #expect(take(2, second) == nil)
+        #expect(take(1, second) == .requestRatePerClient)
     }
 
     @Test("A sweep deletes events older than the retention, whatever the time to live of sessions")

@@ -36,6 +36,40 @@ struct TokenBucketTests {
         #expect(wait25 != nil)
     }
 
+    @Test("several are taken together or not at all")
+    func together() {
+        var bucket = TokenBucket(ratePerSecond: 4, now: start)
+        let three = bucket.take(3, now: start)
+        #expect(three == nil)
+        let two = bucket.take(2, now: start)
+        #expect(two == .milliseconds(250))
+        let one = bucket.take(now: start)
+        #expect(one == nil)
+    }
+
+    @Test("more than a burst passes when the bucket is full, and what follows waits until it has been made up for")
+    func beyondBurst() {
+        var bucket = TokenBucket(ratePerSecond: 4, now: start)
+        let ten = bucket.take(10, now: start)
+        #expect(ten == nil)
+        let wait = bucket.take(now: start)
+        #expect(wait == .milliseconds(1750))
+        let early = bucket.take(10, now: start + .seconds(2))
+        #expect(early == .milliseconds(500))
+    }
+
+    @Test("what is given back can be taken again, never more than a burst")
+    func givenBack() {
+        var bucket = TokenBucket(ratePerSecond: 2, now: start)
+        let two = bucket.take(2, now: start)
+        #expect(two == nil)
+        bucket.giveBack(5)
+        let isFull = bucket.isFull(now: start)
+        #expect(isFull)
+        let three = [bucket.take(now: start), bucket.take(now: start), bucket.take(now: start)]
+        #expect(three == [nil, nil, .milliseconds(500)])
+    }
+
     @Test("a clock that goes back gives nothing and takes nothing")
     func backwards() {
         var bucket = TokenBucket(ratePerSecond: 1, now: start)

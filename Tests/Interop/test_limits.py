@@ -214,6 +214,42 @@ async def test_more_requests_of_a_session_per_second_than_the_limit(start_gatewa
                 await anyio.sleep(0.1)
 
 
+async def test_a_batch_costs_as_many_requests_as_it_has(start_gateway: Start) -> None:
+    gateway = start_gateway({}, {"limits": {"requestRatePerSession": 3}})
+    async with await started(gateway, "2025-03-26") as session:
+        batch = [session.message("ping") for _ in range(3)]
+        assert len((await session.post(batch)).json()) == 3
+        rpc_refused(await session.post(batch), 429, "limits.requestRatePerSession", retry=True)
+
+
+@limit("limits.requestRatePerClient")
+async def test_more_requests_of_all_sessions_of_a_client_per_second_than_the_limit(start_gateway: Start) -> None:
+    gateway = start_gateway({"raw": raw()}, {"limits": {"requestRatePerClient": 8}})
+    async with await started(gateway) as first, await started(gateway) as second, RestClient(gateway.base_url, "another") as rest:
+        responses = [await session.post(session.message("ping")) for _ in range(15) for session in (first, second)]
+        over = [response for response in responses if response.status_code != 200]
+        assert over and len(over) < 25
+        for response in over:
+            rpc_refused(response, 429, "limits.requestRatePerClient", retry=True)
+        counted(gateway, "limits.requestRatePerClient", len(over) - 1)
+        # Making a session is a request, too.
+        message = first.message("initialize", first.initialize_params())
+        refusals = [r for r in [await first.post(message, mcp_session_id=None) for _ in range(15)] if r.status_code != 200]
+        assert refusals
+        rpc_refused(refusals[0], 429, "limits.requestRatePerClient", retry=True)
+        # Another client is not concerned, until it is its turn.
+        await rest.create()
+        body = {"clientId": "another"}
+        made = [await rest.request("POST", "/api/session/create", body, x_session_id=None) for _ in range(20)]
+        over_rest = [response for response in made if response.status_code != 200]
+        assert over_rest
+        assert "limits.requestRatePerClient" in refused(over_rest[0], 429, "too_many_requests")
+        assert int(over_rest[0].headers["retry-after"]) > 0
+        with anyio.fail_after(10):
+            while (await first.post(first.message("ping"))).status_code != 200:
+                await anyio.sleep(0.1)
+
+
 @limit("limits.maxListeningStreamsPerSession")
 async def test_more_streams_of_a_session_than_the_limit(start_gateway: Start) -> None:
     gateway = start_gateway({"raw": raw()}, {"limits": {"maxListeningStreamsPerSession": 2}})

@@ -146,6 +146,10 @@ enum ConfigurationKeys {
             "limits.requestRatePerSession", 0...1_000_000, \.limits.requestRatePerSession,
             "Requests of one session per second, with bursts of as many; 0 means no bound. Further ones get 429 with `Retry-After`."),
         .integer(
+            "limits.requestRatePerClient", 0...1_000_000, \.limits.requestRatePerClient,
+            "Requests per second of all sessions of one client (`clientInfo.name`, or `clientId` of the REST API) together, with bursts of as many; making a session is one. 0 means no bound. Further ones get 429 with `Retry-After`."
+        ),
+        .integer(
             "limits.maxConcurrentRequests", 1...1_000_000, \.limits.maxConcurrentRequests,
             "Requests of all clients that wait for their answer at once. Further ones get 503 with `Retry-After` before their body is read."
         ),

@@ -22,6 +22,8 @@ public struct LimitSettings: Sendable, Equatable {
     public var maxListeningStreamsPerSession = 16
     /// Requests of one session per second, on average; 0: no bound.
     public var requestRatePerSession = 0
+    /// The same of all sessions of one client together; 0: no bound.
+    public var requestRatePerClient = 0
     /// Requests that may be in progress at once, of all sessions.
     public var maxConcurrentRequests = 8192
     /// Connections of clients at once.

@@ -3,6 +3,7 @@ public import NIOCore
 /// Bounds a rate with bursts of up to one second's worth. Pure: the time is a parameter.
 public struct TokenBucket: Sendable {
     private let ratePerSecond: Double
+    /// Below 0 after more was taken at once than a burst holds.
     private var tokens: Double
     private var updatedAt: NIODeadline
 
@@ -13,17 +14,32 @@ public struct TokenBucket: Sendable {
         updatedAt = now
     }
 
-    /// Takes one token.
+    /// Takes tokens, all or none. More than a burst holds can be taken from a full bucket; what is missing is owed, so that the rate is kept.
     ///
-    /// - Returns: nil when there was one; else the time until there is.
-    public mutating func take(now: NIODeadline) -> TimeAmount? {
+    /// - Parameter count: at least 0.
+    /// - Returns: nil when there were enough; else the time until there are.
+    public mutating func take(_ count: Int = 1, now: NIODeadline) -> TimeAmount? {
+        fill(now: now)
+        let needed = min(Double(count), ratePerSecond)
+        guard tokens < needed else {
+            tokens -= Double(count)
+            return nil
+        }
+        return .nanoseconds(Int64(((needed - tokens) / ratePerSecond * 1e9).rounded(.up)))
+    }
+
+    /// Puts back what was taken for something that was refused for another reason.
+    public mutating func giveBack(_ count: Int) { tokens = min(ratePerSecond, tokens + Double(count)) }
+
+    /// Whether it is as good as a new one.
+    public mutating func isFull(now: NIODeadline) -> Bool {
+        fill(now: now)
+        return tokens >= ratePerSecond
+    }
+
+    private mutating func fill(now: NIODeadline) {
         let elapsed = max(0, (now - updatedAt).nanoseconds)
         tokens = min(ratePerSecond, tokens + Double(elapsed) / 1e9 * ratePerSecond)
         updatedAt = max(updatedAt, now)
-        guard tokens < 1 else {
-            tokens -= 1
-            return nil
-        }
-        return .nanoseconds(Int64(((1 - tokens) / ratePerSecond * 1e9).rounded(.up)))
     }
 }

@@ -15,6 +15,7 @@ public enum LimitKey: String, Sendable, Hashable, CaseIterable {
     case idleTimeout = "limits.idleTimeout"
     case writeTimeout = "limits.writeTimeout"
     case requestRatePerSession = "limits.requestRatePerSession"
+    case requestRatePerClient = "limits.requestRatePerClient"
     case maxListeningStreamsPerSession = "limits.maxListeningStreamsPerSession"
     case maxInFlightPerUpstream = "limits.maxInFlightPerUpstream"
     case maxParkedExchanges = "limits.maxParkedExchanges"

@@ -133,16 +133,6 @@ public final class Session: Sendable {
     /// Whether the session has as many requests in progress as it may.
     public var isBusy: Bool { state.withLockedValue { $0.exchangeCount } >= gateway.settings.maxConcurrentPerSession }
 
-    /// Takes one request out of what the session may send.
-    ///
-    /// - Returns: nil when it may; else how long until it may.
-    public func takeRequest(ratePerSecond: Int, now: NIODeadline) -> TimeAmount? {
-        state.withLockedValue { state in
-            if state.bucket == nil { state.bucket = TokenBucket(ratePerSecond: ratePerSecond, now: now) }
-            return state.bucket?.take(now: now)
-        }
-    }
-
     // MARK: Messages that belong to no request
 
     /// Sends a message on a listening stream, now or when the client opens one.

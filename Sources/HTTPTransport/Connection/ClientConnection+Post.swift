@@ -42,13 +42,7 @@ extension ClientConnection {
                 switch result {
                 case .success(let (session, response)):
                     connection.respond(.ok, body: response, headers: [("mcp-session-id", session.id.description)])
-                case .failure(.invalid(let error)):
-                    connection.respond(.badRequest, body: error.response(id: message.idBytes))
-                case .failure(.unavailable(let error)):
-                    connection.respond(.serviceUnavailable, body: error.response(id: message.idBytes), headers: [("retry-after", "1")])
-                case .failure(.tooMany(let limit, let error)):
-                    let status: HTTPResponseStatus = limit == .maxSessionsPerClient ? .tooManyRequests : .serviceUnavailable
-                    connection.respond(status, body: error.response(id: message.idBytes), headers: [("retry-after", "1")])
+                case .failure(let error): connection.refuse(Refusal(error), closing: false, id: message.idBytes)
                 }
             }
         }
@@ -106,7 +100,7 @@ extension ClientConnection {
                 server.gateway.accept(message, in: session)
                 return respond(.accepted, body: nil)
             }
-            if let refusal = Refusal.busy(session, server.gateway) ?? .tooFast(session, server.settings) {
+            if let refusal = Refusal.busy(session, server.gateway) ?? .tooFast(session, server.gateway) {
                 return refuse(refusal, closing: false, id: message.idBytes)
             }
             let responder = PostResponder(
@@ -143,9 +137,9 @@ extension ClientConnection {
             case .failure(let error): return refuseBatch(error.description, id: error.id)
             }
         }
-        if let refusal = Refusal.tooFast(session, server.settings) { return refuse(refusal, closing: false) }
         guard !messages.contains(where: { $0.methodName == .initialize }) else { return refuseBatch("initialize must not be in a batch") }
         let requests = messages.filter { $0.kind == .request }
+        if let refusal = Refusal.tooFast(session, server.gateway, count: requests.count) { return refuse(refusal, closing: false) }
         for message in messages where message.kind != .request { server.gateway.accept(message, in: session) }
         guard !requests.isEmpty else { return respond(.accepted, body: nil) }
         let responder = PostResponder(

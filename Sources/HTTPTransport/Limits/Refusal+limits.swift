@@ -22,14 +22,30 @@ extension Refusal {
         return tooManyRequests("the session has \(limit) requests in progress (limits.maxConcurrentPerSession); try again", seconds: 1)
     }
 
-    /// `limits.requestRatePerSession`; nil while the session keeps to it.
-    static func tooFast(_ session: Session, _ settings: HTTPTransportSettings) -> Refusal? {
-        let rate = settings.requestRatePerSession
-        guard rate > 0, let wait = session.takeRequest(ratePerSecond: rate, now: .now()) else { return nil }
-        LimitHits.count(.requestRatePerSession)
+    /// `limits.requestRatePerSession` and `requestRatePerClient`; nil while the session and its client keep to them.
+    ///
+    /// - Parameter count: requests that are sent at once; those of a batch.
+    static func tooFast(_ session: Session, _ gateway: Gateway, count: Int = 1) -> Refusal? {
+        guard let (limit, wait) = session.takeRequests(count, now: .now()) else { return nil }
+        LimitHits.count(limit)
+        let (who, rate) =
+            limit == .requestRatePerSession
+            ? ("session", gateway.settings.requestRatePerSession) : ("client", gateway.settings.requestRatePerClient)
         return tooManyRequests(
-            "the session sends more than \(rate) requests per second (limits.requestRatePerSession); try again",
-            seconds: max(1, (wait.nanoseconds + 999_999_999) / 1_000_000_000))
+            "the \(who) sends more than \(rate) requests per second (\(limit.rawValue)); try again", seconds: wait.wholeSeconds)
+    }
+
+    /// Why a session could not be made. Its hit is counted by then.
+    init(_ error: SessionCreationError) {
+        let again = [("retry-after", "1")]
+        switch error {
+        case .invalid(let error): self.init(status: .badRequest, code: "invalid_request", error: error)
+        case .unavailable(let error): self.init(status: .serviceUnavailable, code: "unavailable", error: error, headers: again)
+        case .tooMany(.maxSessionsPerClient, let error):
+            self.init(status: .tooManyRequests, code: "too_many_sessions", error: error, headers: again)
+        case .tooMany(_, let error): self.init(status: .serviceUnavailable, code: "unavailable", error: error, headers: again)
+        case .tooFast(let error, let wait): self = .tooManyRequests(error.message, seconds: wait.wholeSeconds)
+        }
     }
 
     private static func tooManyRequests(_ message: String, seconds: Int64) -> Refusal {
@@ -37,4 +53,9 @@ extension Refusal {
             status: .tooManyRequests, code: "too_many_requests", error: RPCError(code: .internalError, message: message),
             headers: [("retry-after", String(seconds))])
     }
+}
+
+extension TimeAmount {
+    /// At least 1, as `Retry-After` wants it.
+    fileprivate var wholeSeconds: Int64 { max(1, (nanoseconds + 999_999_999) / 1_000_000_000) }
 }

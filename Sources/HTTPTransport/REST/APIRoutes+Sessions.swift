@@ -41,20 +41,8 @@ extension APIRoutes {
     private func create(clientID: String, metadata: ByteBuffer) async throws -> Session {
         try await withCheckedThrowingContinuation { continuation in
             gateway.createSession(clientID: clientID, metadata: metadata) { result in
-                continuation.resume(with: result.mapError(Self.refusal))
+                continuation.resume(with: result.mapError { APIError(Refusal($0)) })
             }
-        }
-    }
-
-    @Sendable private static func refusal(_ error: SessionCreationError) -> any Error {
-        switch error {
-        case .invalid(let error): APIError(status: .badRequest, code: "invalid_request", message: error.message)
-        case .unavailable(let error):
-            APIError(status: .serviceUnavailable, code: "unavailable", message: error.message, retryAfter: 1)
-        case .tooMany(.maxSessionsPerClient, let error):
-            APIError(status: .tooManyRequests, code: "too_many_sessions", message: error.message, retryAfter: 1)
-        case .tooMany(_, let error):
-            APIError(status: .serviceUnavailable, code: "unavailable", message: error.message, retryAfter: 1)
         }
     }
 

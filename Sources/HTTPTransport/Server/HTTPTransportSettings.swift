@@ -40,8 +40,6 @@ public struct HTTPTransportSettings: Sendable {
     public var maxConcurrentRequests = 8192
     /// Connections at once.
     public var maxConnections = 16_384
-    /// Requests of a session per second; 0: no bound.
-    public var requestRatePerSession = 0
     /// Whether `/api` and `/sse/events` are served.
     public var isAPIEnabled = true
     /// How long a ticket for `/sse/events` is valid.

@@ -173,7 +173,8 @@ private final class StdioServerHandler: ChannelInboundHandler {
             state = .open(session)
             output.send(response)
             session.setUnsolicitedSink(output)
-        case .failure(.invalid(let error)), .failure(.unavailable(let error)), .failure(.tooMany(_, let error)):
+        case .failure(.invalid(let error)), .failure(.unavailable(let error)), .failure(.tooMany(_, let error)),
+            .failure(.tooFast(let error, _)):
             state = .new
             output.send(error.response(id: request.idBytes))
         }

@@ -18,6 +18,8 @@ extension GatewaySettings {
         core.maxSessions = sessions.maxSessions
         core.maxSessionsPerClient = sessions.maxSessionsPerClient
         core.maxConcurrentPerSession = limits.maxConcurrentPerSession
+        core.requestRatePerSession = limits.requestRatePerSession
+        core.requestRatePerClient = limits.requestRatePerClient
         core.maxListeningStreams = limits.maxListeningStreamsPerSession
         core.maxParkedExchanges = limits.maxParkedExchanges
         core.parkedExchangeTimeout = TimeAmount(limits.parkedExchangeTimeout)
@@ -49,7 +51,6 @@ extension GatewaySettings {
         http.writeTimeout = TimeAmount(limits.writeTimeout)
         http.maxConcurrentRequests = limits.maxConcurrentRequests
         http.maxConnections = limits.maxConnections
-        http.requestRatePerSession = limits.requestRatePerSession
         http.isAPIEnabled = api.enabled
         http.ticketLifetime = api.ticketLifetime
         http.maxMetadataBytes = api.maxMetadataBytes
