@@ -42,9 +42,11 @@ extension Gateway {
     }
 
     /// Gives out a ticket for the session's feed.
-    public func makeTicket(for session: Session, lifetime: Duration) -> (ticket: String, expiresAt: WallTime) {
+    ///
+    /// - Throws: when it cannot be sealed, which no input can bring about.
+    public func makeTicket(for session: Session, lifetime: Duration) throws -> (ticket: String, expiresAt: WallTime) {
         let expiresAt = clock.now() + lifetime
-        return (tickets.make(for: session.id, expiresAt: expiresAt), expiresAt)
+        return (try tickets.make(for: session.id, expiresAt: expiresAt), expiresAt)
     }
 
     /// The session that a ticket was given out for; nil when it is forged, expired or was used before. It is used up now.

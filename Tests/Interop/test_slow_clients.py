@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -43,8 +44,8 @@ def connections(target: Target) -> Iterator[int]:
     wait_until("every connection of the test is closed", lambda: target.connections() <= before, 10)
 
 
-def assert_times_out(wire: Wire, since: float, limit: float) -> None:
-    """408, not before its time, and the end."""
+def assert_times_out(wire: Wire, since: float, limit: float) -> dict[str, Any]:
+    """408, not before its time, and the end; its error."""
     answer = wire.read()
     took = time.monotonic() - since
     assert answer.status == 408, answer
@@ -53,6 +54,7 @@ def assert_times_out(wire: Wire, since: float, limit: float) -> None:
     assert answer.json()["error"]["message"]
     wire.finish_sending()
     assert wire.is_closed()
+    return answer.json()["error"]
 
 
 # Slow senders.
@@ -67,7 +69,8 @@ def test_a_header_that_comes_byte_by_byte_is_answered_with_408(target: Target, p
         since = time.monotonic()
         count = wire.drip(sent[: sent.index(b"\r\n\r\n")])
         assert count < 100, "every byte started the time anew"
-        assert_times_out(wire, since, HEADER)
+        error = assert_times_out(wire, since, HEADER)
+        assert (error["code"] == "request_timeout") == (path == "/api"), error
 
 
 @pytest.mark.parametrize("part", [b"P", b"POST /mcp HTTP/1.1\r\n", b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Odd", b"GET /he"])

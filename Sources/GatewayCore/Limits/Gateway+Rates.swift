@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import NIOCore
 
 /// How fast clients may send (`limits.requestRatePerClient`).

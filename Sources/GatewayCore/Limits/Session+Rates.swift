@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 public import NIOCore
 
 /// How fast a session may send (`limits.requestRatePerSession`, `limits.requestRatePerClient`).

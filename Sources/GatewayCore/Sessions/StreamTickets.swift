@@ -8,18 +8,18 @@ import NIOConcurrencyHelpers
 /// A ticket is sealed (AES-GCM), so it tells nothing about the session. The key belongs to the process: which tickets were used is known to
 /// the process only, so its tickets must end with it.
 final class StreamTickets: Sendable {
-    /// Used tickets that are remembered until they expire; when there are more, none is accepted.
-    static let maxRemembered = 100_000
-
     private let key = SymmetricKey(size: .bits256)
-    /// Expiry of used tickets by their nonce.
-    private let used = NIOLockedValueBox<[Data: WallTime]>([:])
+    private let used: NIOLockedValueBox<UsedTickets>
 
-    func make(for session: SessionID, expiresAt: WallTime) -> String {
+    init(maxRemembered: Int = UsedTickets.maxRemembered) { used = NIOLockedValueBox(UsedTickets(capacity: maxRemembered)) }
+
+    /// - Throws: when the ticket cannot be sealed, which no input can bring about.
+    func make(for session: SessionID, expiresAt: WallTime) throws -> String {
         var content = Data(session.bytes)
         withUnsafeBytes(of: expiresAt.milliseconds.bigEndian) { content.append(contentsOf: $0) }
-        // Sealing fails for nonces of a wrong size only, and this one is made here.
-        guard let box = try? AES.GCM.seal(content, using: key), let combined = box.combined else { return "" }
+        let box = try AES.GCM.seal(content, using: key)
+        // Nonce, content and tag one after the other, as `SealedBox(combined:)` takes them.
+        let combined = Data(box.nonce) + box.ciphertext + box.tag
         return combined.base64EncodedString().replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_")
             .replacingOccurrences(of: "=", with: "")
     }
@@ -34,11 +34,56 @@ final class StreamTickets: Sendable {
         let expiresAt = WallTime(
             milliseconds: Int64(bitPattern: content.suffix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }))
         guard now < expiresAt else { return nil }
-        let isFirst = used.withLockedValue { used in
-            if used.count >= Self.maxRemembered / 2 { used = used.filter { $0.value > now } }
-            guard used.count < Self.maxRemembered else { return false }
-            return used.updateValue(expiresAt, forKey: Data(box.nonce)) == nil
+        let nonce = UsedTickets.Nonce(box.nonce)
+        return used.withLockedValue { $0.insert(nonce, expiresAt: expiresAt, now: now) } ? session : nil
+    }
+}
+
+/// The tickets that were used and have not expired. Pure: the time is a parameter.
+///
+/// There are two generations: new ones go into the younger, and when all of the older have expired it is dropped as a whole and the younger
+/// takes its place. So a ticket is remembered until it has expired, at most for about twice its life, and nothing is ever searched through.
+struct UsedTickets {
+    /// Tickets that are remembered; when there are more, none is accepted until some have expired.
+    static let maxRemembered = 200_000
+
+    /// The 12 bytes of an AES-GCM nonce.
+    struct Nonce: Hashable {
+        private let high: UInt64
+        private let low: UInt32
+
+        init(_ bytes: some Sequence<UInt8>) {
+            var (high, low): (UInt64, UInt32) = (0, 0)
+            for (index, byte) in bytes.enumerated() {
+                if index < 8 { high = high << 8 | UInt64(byte) } else { low = low << 8 | UInt32(byte) }
+            }
+            (self.high, self.low) = (high, low)
         }
-        return isFirst ? session : nil
+    }
+
+    private struct Generation {
+        var nonces: Set<Nonce> = []
+        /// When the last of them expires.
+        var end = WallTime(milliseconds: .min)
+    }
+
+    private let capacity: Int
+    private var younger = Generation()
+    private var older = Generation()
+
+    init(capacity: Int = Self.maxRemembered) { self.capacity = capacity }
+
+    /// Tickets that are remembered.
+    var count: Int { younger.nonces.count + older.nonces.count }
+
+    /// Remembers a ticket that has not expired; false when it was used before, or when no more can be remembered.
+    mutating func insert(_ nonce: Nonce, expiresAt: WallTime, now: WallTime) -> Bool {
+        if older.end <= now {
+            older = younger
+            younger = Generation()
+        }
+        guard count < capacity, !older.nonces.contains(nonce) else { return false }
+        younger.end = max(younger.end, expiresAt)
+        return younger.nonces.insert(nonce).inserted
     }
 }

@@ -58,7 +58,7 @@ extension ClientConnection {
     private func refuseHeader(_ context: ChannelHandlerContext) {
         state = .closing
         let refusal = Refusal.tooSlow("header", limit: "limits.headerTimeout")
-        let bytes = RawResponse.bytes(status: "408 Request Timeout", body: refusal.error.response(id: nil))
+        let bytes = RawResponse.bytes(status: "408 Request Timeout", body: refusal.body(isRPC: !beginsREST, id: nil))
         guard let encoder = try? context.channel.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self) else {
             return context.close(promise: nil)
         }

@@ -15,11 +15,13 @@ extension ClientConnection {
     func refuse(_ refusal: Refusal, closing: Bool, id: ByteBuffer? = nil) {
         if closing { isKeepAlive = false }
         isLingering = closing
-        let isRPC = request.route.isMCP || request.isUnreadable
-        let body = isRPC ? refusal.error.response(id: id) : APIError.body(code: refusal.code, message: refusal.error.message)
-        respond(refusal.status, body: body, headers: refusal.headers)
+        let isRPC = request.isUnreadable ? !beginsREST : request.route.isMCP
+        respond(refusal.status, body: refusal.body(isRPC: isRPC, id: id), headers: refusal.headers)
         if closing { state = .closing }
     }
+
+    /// Whether a header that cannot be read is that of a request for the REST API, as far as it came.
+    var beginsREST: Bool { server.settings.isAPIEnabled && decoder.beginsREST }
 
     /// Closes so that a client that is still sending can read the answer: a close with unread bytes would reset the connection and take
     /// the answer with it. What still comes is dropped until the body ends or the time is over.

@@ -157,6 +157,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         hasReadMessage = true
         switch unwrapInboundIn(data) {
         case .head(let head):
+            decoder.headEnded()
             // The last answer said that the connection closes: what comes behind it is nobody's.
             guard !hasSaidClose else { return state = .closing }
             droppedBytes = 0

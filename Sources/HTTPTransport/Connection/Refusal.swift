@@ -1,5 +1,6 @@
 import GatewayCore
 import MCPProtocol
+import NIOCore
 import NIOHTTP1
 
 /// A request that is refused: the status, the JSON-RPC error for the MCP endpoints and the code for the REST API.
@@ -9,6 +10,11 @@ struct Refusal: Error {
     var code = "bad_request"
     let error: RPCError
     var headers: [(String, String)] = []
+
+    /// - Parameter isRPC: whether it is worded as a JSON-RPC error, with this id; else as one of the REST API.
+    func body(isRPC: Bool, id: ByteBuffer?) -> ByteBuffer {
+        isRPC ? error.response(id: id) : APIError.body(code: code, message: error.message)
+    }
 
     static let malformed = Refusal(
         status: .badRequest, code: "malformed_request", error: RPCError(code: .invalidRequest, message: "malformed HTTP request"))

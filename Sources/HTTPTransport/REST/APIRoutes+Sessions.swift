@@ -66,7 +66,7 @@ extension APIRoutes {
 
     func makeTicket(_ request: Request) async throws -> Response {
         let session = try await session(of: request)
-        let (ticket, expiresAt) = gateway.makeTicket(for: session, lifetime: settings.ticketLifetime)
+        let (ticket, expiresAt) = try gateway.makeTicket(for: session, lifetime: settings.ticketLifetime)
         return Self.json(ByteBuffer(string: "{\"ticket\":\"\(ticket)\",\"expiresAt\":\"\(expiresAt.rfc3339)\"}"))
     }
 

@@ -89,10 +89,3 @@ private final class CallSink: ExchangeSink {
         if event.isFinal { continuation.resume(returning: event) }
     }
 }
-
-extension HTTPField.Name {
-    // Constants that are valid names.
-    static let traceparent = HTTPField.Name(parsed: "traceparent") ?? .cookie
-    static let tracestate = HTTPField.Name(parsed: "tracestate") ?? .cookie
-    static let xRequestID = HTTPField.Name(parsed: "x-request-id") ?? .cookie
-}

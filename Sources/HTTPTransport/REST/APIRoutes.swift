@@ -91,12 +91,6 @@ struct APIRoutes: Sendable {
     }
 }
 
-extension HTTPField.Name {
-    /// The session of a request of the REST API.
-    // A constant that is a valid name.
-    static let xSessionID = HTTPField.Name(parsed: "x-session-id") ?? .cookie
-}
-
 extension WallTime {
     /// RFC 3339, UTC, with milliseconds.
     var rfc3339: String {

@@ -146,6 +146,26 @@ struct StatusTests {
     }
 
     @Test(
+        "a header that cannot be read is answered with an error of the REST API on its paths, with a JSON-RPC error elsewhere",
+        arguments: [
+            ("POST /api/session/create", true), ("GET /sse/events?ticket=a", true), ("POST /mcp", false), ("GET /apiary", false),
+        ])
+    func wordingOfUnreadable(_ line: String, _ isREST: Bool) async throws {
+        try await TestServer.run({ $0.maxHeaderBytes = 8192 }) { server in
+            // In pieces, so that the request line is gone when the header turns out to be too long; and after another request.
+            let client = try await server.connect()
+            try await client.send(Request.post(Request.ping()))
+            _ = try await client.response()
+            try await client.send(String(line.prefix(7)))
+            let response = try await client.response(
+                to: line.dropFirst(7) + " HTTP/1.1\r\nhost: localhost\r\nx-large: " + String(repeating: "x", count: 20_000) + "\r\n\r\n")
+            #expect(response.status == 431)
+            #expect(response.body.contains(#""code":"header_too_large""#) == isREST)
+            #expect(response.body.contains(#""jsonrpc":"2.0""#) != isREST)
+        }
+    }
+
+    @Test(
         "what is no HTTP is refused with 400 and the connection ends",
         arguments: ["nonsense\r\n\r\n", "POST /mcp HTTP/9.9\r\n\r\n", "\u{0}\u{1}\r\n\r\n"])
     func malformed(text: String) async throws {
