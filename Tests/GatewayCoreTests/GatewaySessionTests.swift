@@ -117,6 +117,7 @@ import Testing
         _ = try bench.session()
         bench.advance(.seconds(200))
         _ = try bench.session()
+    }
 
     @Test("A client that makes sessions and sends requests faster than it may is told how long to wait; other clients are not concerned")
     func rateOfOneClient() throws {
