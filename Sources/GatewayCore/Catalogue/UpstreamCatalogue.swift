@@ -9,6 +9,10 @@ public struct CatalogueEntry: Sendable {
     public let json: JSONText
     /// Where the identifier lies in it, quotes included.
     let identifierSpan: JSONSpan
+    /// Of a tool: the parameters that calls over HTTP repeat in header fields. None when the annotations are not valid.
+    let parameterHeaders: [ParameterHeader]
+    /// Why they are not.
+    let parameterHeaderProblem: String?
 
     /// Reads an entry; nil when it has no identifier.
     init?(_ json: JSONText, kind: CatalogueKind) {
@@ -17,6 +21,18 @@ public struct CatalogueEntry: Sendable {
         self.identifier = identifier
         self.json = json
         self.identifierSpan = span
+        guard kind == .tools, ParameterHeader.mayStand(in: json) else {
+            parameterHeaders = []
+            parameterHeaderProblem = nil
+            return
+        }
+        do throws(ParameterHeader.Invalid) {
+            parameterHeaders = try ParameterHeader.annotations(of: json.member("inputSchema", of: json.root), in: json)
+            parameterHeaderProblem = nil
+        } catch {
+            parameterHeaders = []
+            parameterHeaderProblem = error.description
+        }
     }
 
     /// The raw object, its name prefixed when `prefix` is given.
@@ -31,6 +47,8 @@ public struct CatalogueEntry: Sendable {
 /// What one upstream offers.
 public struct UpstreamCatalogue: Sendable {
     var entries: [CatalogueKind: [CatalogueEntry]] = [:]
+    /// By the tool's name; only of those that have some.
+    private(set) var parameterHeaders: [String: [ParameterHeader]] = [:]
 
     public init() {}
 
@@ -40,7 +58,11 @@ public struct UpstreamCatalogue: Sendable {
     /// Replaces the entries of a kind; a second entry with the same identifier is dropped.
     public mutating func set(_ kind: CatalogueKind, to entries: [CatalogueEntry]) {
         var seen = Set<String>()
-        self.entries[kind] = entries.filter { seen.insert($0.identifier).inserted }
+        let kept = entries.filter { seen.insert($0.identifier).inserted }
+        self.entries[kind] = kept
+        guard kind == .tools else { return }
+        parameterHeaders = Dictionary(
+            uniqueKeysWithValues: kept.filter { !$0.parameterHeaders.isEmpty }.map { ($0.identifier, $0.parameterHeaders) })
     }
 
     /// Whether both offer the same, byte for byte.

@@ -147,6 +147,21 @@ extension Gateway {
         return (capabilities, instructions.isEmpty ? nil : instructions.joined(separator: "\n\n"))
     }
 
+    // MARK: Header fields
+
+    /// The parameters that a call of a tool repeats in header fields; none for a tool that is not known.
+    ///
+    /// - Parameters:
+    ///   - name: as the client knows the tool.
+    ///   - server: the one server of the endpoint.
+    public func parameterHeaders(ofTool name: String, server: String?) -> [ParameterHeader] {
+        if let server { return host(named: server)?.catalogue.parameterHeaders[name] ?? [] }
+        guard let separator = name.firstRange(of: CatalogueView.separator), let host = host(named: String(name[..<separator.lowerBound]))
+        else { return [] }
+        let headers = host.catalogue.parameterHeaders
+        return headers.isEmpty ? [] : headers[String(name[separator.upperBound...])] ?? []
+    }
+
     // MARK: Results
 
     /// A result of the gateway's own, which has none of the members that are added, for a modern client.

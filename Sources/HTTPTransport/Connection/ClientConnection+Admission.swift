@@ -88,7 +88,7 @@ extension ClientConnection {
             throw Refusal(
                 status: .notFound, error: RPCError(code: .invalidRequest, message: "There is no server \"\(name.prefix(64))\" here"))
         }
-        if head.isChunked || (head.contentLength ?? 0) >= Self.largeBody, let text = head.sessionID {
+        if head.isChunked || (head.contentLength ?? 0) >= Self.largeBody, !head.namesModernRevision, let text = head.sessionID {
             guard let id = SessionID(text), server.gateway.mayExist(id) else { throw noSession }
         }
         return NamedRevision(value: revision)

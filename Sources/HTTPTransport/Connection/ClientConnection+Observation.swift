@@ -67,6 +67,7 @@ extension ClientConnection {
         record()
         // A stream that answers a call is work; one that listens is not.
         if case .streaming(let writer) = state, writer.stream.kind == .exchange { return }
+        if case .streamingModern = state, modern?.isListening == false { return }
         giveBackPlace()
     }
 

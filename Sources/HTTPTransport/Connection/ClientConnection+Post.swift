@@ -12,6 +12,7 @@ extension ClientConnection {
             let message = body
             body = ByteBuffer()
             payload = try Message.parsePayload(message, maxDepth: server.settings.maxNestingDepth)
+            if Self.isModern(payload, head) { return postModern(payload, head: head) }
             if case .single(let message) = payload, message.kind == .request, message.methodName == .initialize {
                 return begin(message, head: head)
             }

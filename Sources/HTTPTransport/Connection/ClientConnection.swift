@@ -24,6 +24,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         /// The answer is being worked out.
         case answering
         case streaming(SSEWriter)
+        /// The answer of ``modern`` is a stream.
+        case streamingModern
         /// The request is Hummingbird's.
         case passing
         /// Answered before the body ended; the connection closes.
@@ -62,6 +64,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
     /// How long a client may go on sending what was refused.
     static let lingerTime = TimeAmount.seconds(5)
     var responder: PostResponder?
+    /// Answers a modern request.
+    var modern: ModernResponder?
     var context: ChannelHandlerContext?
     var registryIndex: Int?
     /// Bytes of a refused request's body that were read and dropped.
@@ -109,6 +113,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
     func disconnected() {
         responder?.disconnected()
         responder = nil
+        modern?.disconnected()
+        modern = nil
         if case .streaming(let writer) = state { writer.stop() }
         heldEnd?.promise?.fail(ChannelError.ioOnClosedChannel)
         heldEnd = nil
@@ -121,6 +127,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
         // The router is not told: it would close before the client has its answer.
         switch state {
+        // The end of its side is the only sign that a client of a modern request gives up, and it cancels.
+        case .answering where modern != nil: context.close(promise: nil)
         case .answering, .passing:
             // Half closed or closed, that cannot be told apart: the answer is still written.
             isKeepAlive = false
@@ -129,7 +137,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
             // After what is on its way to the client.
             context.close(mode: .output, promise: nil)
         case .closing where !isLingering: break
-        case .reading, .refusing, .preflight, .streaming, .closing: context.close(promise: nil)
+        case .reading, .refusing, .preflight, .streaming, .streamingModern, .closing: context.close(promise: nil)
         }
     }
 
@@ -147,7 +155,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         case .reading, .refusing, .preflight, .passing:
             guard request.status == 0 else { return context.close(promise: nil) }
             refuse(.malformed, closing: true)
-        case .idle, .answering, .streaming, .closing: context.close(promise: nil)
+        case .idle, .answering, .streaming, .streamingModern, .closing: context.close(promise: nil)
         }
     }
 
@@ -182,7 +190,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         case .preflight:
             droppedBytes += part.readableBytes
             if droppedBytes > Self.droppedBodyLimit { context.close(promise: nil) }
-        case .idle, .answering, .streaming, .closing: break
+        case .idle, .answering, .streaming, .streamingModern, .closing: break
         }
     }
 
@@ -203,7 +211,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
             default: delete(head)
             }
         case .closing: if isLingering { context.close(promise: nil) }
-        case .idle, .answering, .streaming: break
+        case .idle, .answering, .streaming, .streamingModern: break
         }
         // Answered before its end, as the router may do.
         if request.hasEnded { becomeIdle() }

@@ -61,13 +61,17 @@ struct MCPRequestRules: Sendable {
             guard json, events || !enableSSE else {
                 throw refuse(.notAcceptable, "Accept must list application/json and text/event-stream")
             }
+        case .GET where head.isOfModernRevision, .DELETE where head.isOfModernRevision:
+            // No streams to resume, no sessions to end (2026-07-28, basic/transports/streamable-http, "Earlier Streamable HTTP Revisions").
+            throw .methodNotAllowed("POST")
         case .GET:
             guard enableSSE else { throw .methodNotAllowed("POST, DELETE") }
             guard accepts(head.accept).events else { throw refuse(.notAcceptable, "Accept must list text/event-stream") }
         case .DELETE: break
         default: throw .methodNotAllowed(enableSSE ? "GET, POST, DELETE" : "POST, DELETE")
         }
-        guard let version = head.protocolVersion else { return nil }
+        // What a POST speaks that names no legacy revision is told by its body.
+        guard let version = head.protocolVersion, head.method != .POST || !head.namesModernRevision else { return nil }
         guard let revision = Revision(legacy: version) else {
             let known = Revision.legacy.map(\.rawValue).joined(separator: ", ")
             throw refuse(.badRequest, "Unsupported MCP-Protocol-Version \"\(version.prefix(32))\"; supported: \(known)")

@@ -4,7 +4,7 @@ import NIOHTTP1
 enum CrossOrigin {
     /// What a page may send.
     private static let requestHeaders =
-        "content-type, accept, authorization, last-event-id, mcp-session-id, mcp-protocol-version, x-session-id, x-request-id, traceparent, tracestate"
+        "content-type, accept, authorization, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name, x-session-id, x-request-id, traceparent, tracestate"
     /// What a page may read.
     private static let responseHeaders = "mcp-session-id, retry-after, x-request-id"
     /// Seconds for which a browser may keep the answer to a preflight.

@@ -1,3 +1,4 @@
+import MCPProtocol
 import NIOHTTP1
 
 /// The header fields that decide something before a handler runs, picked out in one pass.
@@ -18,6 +19,11 @@ struct RequestHead {
     var requestID: String?
     var traceparent: String?
     var tracestate: String?
+    /// `Mcp-Method` and `Mcp-Name`: what the body says, for those that do not read it.
+    var mcpMethod: String?
+    var mcpName: String?
+    /// `Mcp-Param-*`: names in lower case without the prefix, with values.
+    var parameters: [(name: String, value: String)] = []
     var expectsContinue = false
     var isChunked = false
     /// A transfer coding other than `chunked`: where the body ends is anybody's guess.
@@ -34,6 +40,11 @@ struct RequestHead {
         version = head.version
         for (name, raw) in head.headers {
             let value = raw.withoutTrailingSpace
+            if let parameter = name.parameterName {
+                isAmbiguous = isAmbiguous || parameters.contains { $0.name == parameter }
+                parameters.append((parameter, value))
+                continue
+            }
             // The length decides most fields without comparing characters.
             switch name.utf8.count {
             case 4 where name.isField("host"):
@@ -49,7 +60,16 @@ struct RequestHead {
                     expectsContinue = value.lowercased() == "100-continue"
                 }
             case 7 where name.isField("upgrade"): offersUpgrade = true
-            case 10 where name.isField("tracestate"): tracestate = tracestate.map { $0 + "," + value } ?? value
+            case 8 where name.isField("mcp-name"):
+                isAmbiguous = isAmbiguous || mcpName != nil
+                mcpName = value
+            case 10:
+                if name.isField("tracestate") {
+                    tracestate = tracestate.map { $0 + "," + value } ?? value
+                } else if name.isField("mcp-method") {
+                    isAmbiguous = isAmbiguous || mcpMethod != nil
+                    mcpMethod = value
+                }
             case 11 where name.isField("traceparent"): traceparent = value
             case 12:
                 if name.isField("content-type") {
@@ -84,6 +104,12 @@ struct RequestHead {
         }
     }
 
+    /// It names a revision that has no `initialize`, or one that nobody knows: a modern request, unless the body says otherwise.
+    var namesModernRevision: Bool { protocolVersion.map { Revision(legacy: $0) == nil } ?? false }
+
+    /// It names a revision that has no `initialize`.
+    var isOfModernRevision: Bool { protocolVersion.flatMap { Revision(rawValue: $0) }?.era == .modern }
+
     /// Whether a body may follow.
     var hasBody: Bool { isChunked || (contentLength ?? 0) > 0 }
 }
@@ -99,6 +125,13 @@ extension String {
             end = before
         }
         return String(self[..<end])
+    }
+
+    /// What follows `Mcp-Param-` in a field's name, in lower case.
+    fileprivate var parameterName: String? {
+        guard utf8.count > 10, let first = utf8.first, first | 0x20 == UInt8(ascii: "m") else { return nil }
+        let lower = lowercased()
+        return lower.hasPrefix("mcp-param-") ? String(lower.dropFirst(10)) : nil
     }
 
     /// Compares a field name without regard to case. `lowercase` must be lower case.

@@ -10,6 +10,8 @@ final class LoopContext {
     private var connections = ConnectionRegistry<ClientConnection>()
     private var waiting = ConnectionRegistry<PostResponder>()
     private var streaming = ConnectionRegistry<SSEWriter>()
+    private var waitingModern = ConnectionRegistry<ModernResponder>()
+    private var streamingModern = ConnectionRegistry<ModernResponder>()
     private var deadlineTimer: RepeatedTask?
     private var waitTimer: RepeatedTask?
     private var keepAliveTimer: RepeatedTask?
@@ -65,6 +67,15 @@ final class LoopContext {
     /// A POST has no event yet.
     func startedWaiting(_ responder: PostResponder) {
         waiting.add(responder)
+        watchWaiting()
+    }
+
+    func startedWaiting(_ responder: ModernResponder) {
+        waitingModern.add(responder)
+        watchWaiting()
+    }
+
+    private func watchWaiting() {
         guard waitTimer == nil else { return }
         let tick = max(settings.firstEventWait / 4, .milliseconds(5))
         let context = NIOLoopBound(self, eventLoop: eventLoop)
@@ -73,20 +84,34 @@ final class LoopContext {
 
     func stoppedWaiting(_ responder: PostResponder) { waiting.remove(responder) }
 
+    func stoppedWaiting(_ responder: ModernResponder) { waitingModern.remove(responder) }
+
     private func checkWaiting() {
-        guard !waiting.members.isEmpty else {
+        guard !waiting.members.isEmpty || !waitingModern.members.isEmpty else {
             waitTimer?.cancel()
             waitTimer = nil
             return
         }
         let now = NIODeadline.now()
         for responder in waiting.members where now - responder.startedAt >= settings.firstEventWait { responder.waitIsOver() }
+        for responder in waitingModern.members where now - responder.startedAt >= settings.firstEventWait { responder.waitIsOver() }
     }
 
     func startedStreaming(_ writer: SSEWriter) {
         guard writer.registryIndex == nil else { return }
         streaming.add(writer)
         load.openStream()
+        watchStreaming()
+    }
+
+    func startedStreaming(_ responder: ModernResponder) {
+        guard responder.registryIndex == nil else { return }
+        streamingModern.add(responder)
+        load.openStream()
+        watchStreaming()
+    }
+
+    private func watchStreaming() {
         guard keepAliveTimer == nil else { return }
         let context = NIOLoopBound(self, eventLoop: eventLoop)
         let tick = max(min(settings.keepAlive, settings.eventsKeepAlive) / 4, .milliseconds(10))
@@ -99,18 +124,25 @@ final class LoopContext {
         load.closeStream()
     }
 
+    func stoppedStreaming(_ responder: ModernResponder) {
+        guard responder.registryIndex != nil else { return }
+        streamingModern.remove(responder)
+        load.closeStream()
+    }
+
     func askListenersToReconnect() {
         for writer in streaming.members where writer.stream.kind != .exchange { writer.askToReconnect() }
     }
 
     private func keepAlive() {
-        guard !streaming.members.isEmpty else {
+        guard !streaming.members.isEmpty || !streamingModern.members.isEmpty else {
             keepAliveTimer?.cancel()
             keepAliveTimer = nil
             return
         }
         let now = NIODeadline.now()
         for writer in streaming.members { writer.keepAlive(now: now) }
+        for responder in streamingModern.members { responder.keepAlive(now: now) }
     }
 }
 

@@ -1,0 +1,75 @@
+import GatewayCore
+import MCPProtocol
+import NIOCore
+import NIOHTTP1
+
+/// POST of the modern era (2026-07-28, basic/transports/streamable-http).
+extension ClientConnection {
+    /// Whether a body is of the modern era: it says so itself, or its header does.
+    static func isModern(_ payload: Message.Payload, _ head: RequestHead) -> Bool {
+        guard case .single(let message) = payload else { return head.namesModernRevision }
+        if RequestMetadata.isPresent(in: message) { return true }
+        // `initialize` is legacy whatever the header says, as long as the header names a revision at all.
+        if message.methodName == .initialize, head.isOfModernRevision { return false }
+        return head.namesModernRevision
+    }
+
+    func postModern(_ payload: Message.Payload, head: RequestHead) {
+        func invalid(_ reason: String) {
+            refuse(Refusal(status: .badRequest, error: RPCError(code: .invalidRequest, message: reason)), closing: false)
+        }
+        guard case .single(let message) = payload else { return invalid("the body must be one JSON-RPC message") }
+        switch message.kind {
+        case .response, .errorResponse:
+            return invalid("a client sends no responses; input is sent with the request again (basic/patterns/mrtr)")
+        case .notification:
+            // None is defined for HTTP; they are taken and have no effect.
+            if let version = head.protocolVersion, Revision(rawValue: version) == nil {
+                return refuse(Refusal(status: .badRequest, error: RequestMetadata.unsupported(version)), closing: false)
+            }
+            return respond(.accepted, body: nil)
+        case .request: break
+        }
+        let metadata: RequestMetadata
+        do throws(RPCError) {
+            let rules = ModernRequestRules(head: head, message: message)
+            metadata = try rules.check { server.gateway.parameterHeaders(ofTool: $0, server: endpointServer) }
+        } catch {
+            return refuse(Refusal(status: .badRequest, error: error), closing: false, id: message.idBytes)
+        }
+        guard let context else { return }
+        let isListening = message.methodName == .subscriptionsListen
+        guard server.settings.enableSSE || !isListening else {
+            let error = RPCError(code: .methodNotFound, message: "streams are switched off (gateway.enableSSE)")
+            return refuse(Refusal(status: .notFound, error: error), closing: false, id: message.idBytes)
+        }
+        let responder = ModernResponder(
+            isListening: isListening, connection: self, eventLoop: context.eventLoop, context: server)
+        modern = responder
+        let exchange = server.gateway.handleModern(
+            message, metadata: metadata, server: endpointServer, context: request.context, sink: responder)
+        responder.started(exchange)
+    }
+
+    /// The JSON answer.
+    func respond(_ status: HTTPResponseStatus, body: ByteBuffer, of responder: ModernResponder) {
+        guard modern === responder else { return }
+        modern = nil
+        respond(status, body: body)
+    }
+
+    /// The answer is a stream.
+    func beginStream(of responder: ModernResponder, first: ByteBuffer) {
+        guard modern === responder, case .answering = state else { return }
+        state = .streamingModern
+        beginStream(first: first)
+    }
+
+    func endModernStream(abruptly: Bool) {
+        guard let context, case .streamingModern = state else { return }
+        modern = nil
+        state = .idle
+        waitingBytes = 0
+        if abruptly { context.close(promise: nil) } else { finishResponse(context) }
+    }
+}
