@@ -73,6 +73,11 @@ extension Gateway {
             let message = "this client sends more than \(settings.requestRatePerClient) requests per second (limits.requestRatePerClient)"
             return completion(.failure(.tooFast(RPCError(code: .internalError, message: message + "; try again"), wait: wait)))
         }
+        admit(record, completion: completion)
+    }
+
+    /// Adds a session to the store, once more after each sweep that made room.
+    private func admit(_ record: SessionRecord, completion: @escaping @Sendable (Result<Session, SessionCreationError>) -> Void) {
         let limits = SessionLimits(overall: settings.maxSessions, perClient: settings.maxSessionsPerClient)
         sessions.create(record, limits: limits) { result in
             switch result {
@@ -82,9 +87,10 @@ extension Gateway {
                     .failure(.unavailable(RPCError(code: .internalError, message: "the session could not be stored: \(error.reason)"))))
             case .success(.tooMany(let limit)):
                 // The store counts what is in it, expired or not, and decides anew on what the sweep leaves.
+                let deadline = self.clock.now() - self.settings.sessionTTL
                 self.flushTouches()
-                self.sweepSessions(lastSeenBefore: self.clock.now() - self.settings.sessionTTL, limit: Self.sweepSize) { swept in
-                    guard swept == 0 else { return self.create(record, completion: completion) }
+                self.sweepSessions(lastSeenBefore: deadline, limit: Self.sweepSize) { swept in
+                    guard swept == 0 else { return self.admit(record, completion: completion) }
                     LimitHits.count(limit)
                     completion(.failure(.tooMany(limit: limit, self.tooManySessions(limit))))
                 }

@@ -106,6 +106,18 @@ import Testing
         }
     }
 
+    @Test("A session that had to wait for room is one request of its client's")
+    func roomCostsNoRequests() throws {
+        let bench = GatewayBench {
+            $0.maxSessions = 1
+            $0.sessionTTL = .seconds(100)
+            $0.requestRatePerClient = 1
+        }
+        _ = try bench.create(GatewayBench.initialize(name: "a")).get()
+        bench.advance(.seconds(200))
+        _ = try bench.create(GatewayBench.initialize(name: "b")).get()
+    }
+
     @Test("More expired sessions than a sweep takes at once do not hide one of the client's")
     func manyExpiredSessions() throws {
         let bench = GatewayBench {
