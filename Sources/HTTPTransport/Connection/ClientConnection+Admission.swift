@@ -26,8 +26,12 @@ extension ClientConnection {
             guard let target, let route, !head.hasOddCoding else { return refuse(.badTarget, closing: true) }
             guard let revision = try admit(head, route: route, target: target) else { return }
             if route.isHot {
-                if route == .events { eventsQuery = target.query.isEmpty ? nil : target }
-                state = .reading(head, revision.value)
+                let isFeed = route == .events
+                state = .reading(
+                    AdmittedRequest(
+                        sessionID: isFeed ? head.apiSessionID : head.sessionID,
+                        lastEventID: isFeed ? try Self.position(head, target) : head.lastEventID,
+                        ticket: isFeed ? target.parameter("ticket") : nil, revision: revision.value, mirrored: MirroredFields(head)))
                 return sendContinue(head, context: context)
             }
             // The router knows the origin form only.
@@ -62,7 +66,7 @@ extension ClientConnection {
             request.holdsPlace = true
         }
         try server.rules.checkSource(head, authority: target.authority, isProbe: route.isProbe)
-        request.origin = head.origin
+        if let origin = head.origin { request.rare { $0.origin = origin } }
         if head.method == .OPTIONS, route != .unknown {
             state = .preflight(methods: methods(of: route))
             return nil

@@ -5,35 +5,26 @@ import NIOHTTP1
 
 /// `GET /sse/events`: a connection to the feed of a session.
 extension ClientConnection {
-    func openFeed(_ head: RequestHead) {
+    func openFeed(_ admitted: AdmittedRequest) {
         guard !server.gateway.isDraining else { return refuse(.stopping, closing: false) }
-        let query = eventsQuery
-        eventsQuery = nil
-        let position: String?
-        do throws(Refusal) {
-            position = try Self.position(head, query)
-        } catch {
-            // Before the ticket is used up.
-            return refuse(error, closing: false)
-        }
-        if let ticket = query?.parameter("ticket") {
+        if let ticket = admitted.ticket {
             guard let id = server.gateway.redeem(ticket: ticket) else {
                 return refuse(
                     unauthorized("invalid_ticket", "the ticket has expired, was used before or is not of this gateway; get a new one"),
                     closing: false)
             }
-            return openFeed(of: id, after: position)
+            return openFeed(of: id, lastEventID: admitted.lastEventID)
         }
-        guard let text = head.apiSessionID else {
+        guard let text = admitted.sessionID else {
             return refuse(unauthorized("session_required", "X-Session-ID is missing, or a ticket in the query"), closing: false)
         }
         guard let id = SessionID(text) else { return refuse(invalidSession, closing: false) }
-        openFeed(of: id, after: position)
+        openFeed(of: id, lastEventID: admitted.lastEventID)
     }
 
     /// What the client saw last: in the header, or in the query for an `EventSource`, which cannot send a header with its first request.
-    private static func position(_ head: RequestHead, _ query: RequestTarget?) throws(Refusal) -> String? {
-        let inQuery = query?.parameter("lastEventId").flatMap { $0.isEmpty ? nil : $0 }
+    static func position(_ head: RequestHead, _ target: RequestTarget) throws(Refusal) -> String? {
+        let inQuery = target.query.isEmpty ? nil : target.parameter("lastEventId").flatMap { $0.isEmpty ? nil : $0 }
         guard let inHeader = head.lastEventID, !inHeader.isEmpty else { return inQuery }
         guard inQuery == nil || inQuery == inHeader else {
             throw Refusal(
@@ -45,12 +36,12 @@ extension ClientConnection {
         return inHeader
     }
 
-    private func openFeed(of id: SessionID, after position: String?) {
+    private func openFeed(of id: SessionID, lastEventID: String?) {
         find(id) { connection, result in
             switch result {
             case .success(let session?):
                 connection.request.session = session.id
-                connection.openFeed(of: session, lastEventID: position)
+                connection.openFeed(of: session, lastEventID: lastEventID)
             case .success(nil): connection.refuse(connection.invalidSession, closing: false)
             case .failure(let error): connection.refuse(.unavailable(error), closing: false)
             }

@@ -6,15 +6,15 @@ import NIOHTTP1
 /// POST of the modern era (2026-07-28, basic/transports/streamable-http).
 extension ClientConnection {
     /// Whether a body is of the modern era: it says so itself, or its header does.
-    static func isModern(_ payload: Message.Payload, _ head: RequestHead) -> Bool {
-        guard case .single(let message) = payload else { return head.namesModernRevision }
+    static func isModern(_ payload: Message.Payload, _ admitted: AdmittedRequest) -> Bool {
+        let names = admitted.mirrored.map { $0.protocolVersion != nil && admitted.revision == nil } ?? false
+        guard case .single(let message) = payload else { return names }
         if RequestMetadata.isPresent(in: message) { return true }
         // `initialize` is legacy whatever the header says, as long as the header names a revision at all.
-        if message.methodName == .initialize, head.isOfModernRevision { return false }
-        return head.namesModernRevision
+        return names && !(message.methodName == .initialize && admitted.mirrored?.isOfModernRevision == true)
     }
 
-    func postModern(_ payload: Message.Payload, head: RequestHead) {
+    func postModern(_ payload: Message.Payload, _ admitted: AdmittedRequest) {
         func invalid(_ reason: String) {
             refuse(Refusal(status: .badRequest, error: RPCError(code: .invalidRequest, message: reason)), closing: false)
         }
@@ -24,7 +24,7 @@ extension ClientConnection {
             return invalid("a client sends no responses; input is sent with the request again (basic/patterns/mrtr)")
         case .notification:
             // None is defined for HTTP; they are taken and have no effect.
-            if let version = head.protocolVersion, Revision(rawValue: version) == nil {
+            if let version = admitted.mirrored?.protocolVersion, Revision(rawValue: version) == nil {
                 return refuse(Refusal(status: .badRequest, error: RequestMetadata.unsupported(version)), closing: false)
             }
             return respond(.accepted, body: nil)
@@ -32,7 +32,8 @@ extension ClientConnection {
         }
         let metadata: RequestMetadata
         do throws(RPCError) {
-            let rules = ModernRequestRules(head: head, message: message)
+            let fields = admitted.mirrored ?? MirroredFields(protocolVersion: admitted.revision?.rawValue)
+            let rules = ModernRequestRules(fields: fields, message: message)
             metadata = try rules.check { server.gateway.parameterHeaders(ofTool: $0, server: endpointServer) }
         } catch {
             return refuse(Refusal(status: .badRequest, error: error), closing: false, id: message.idBytes)

@@ -9,11 +9,8 @@ struct CurrentRequest {
     var route = HTTPRoute.unknown
     var method = HTTPMethod.GET
     var startedAt = NIODeadline.uptimeNanoseconds(0)
-    var id = RequestID(number: 0)
-    /// From the header.
-    var trace: TraceContext?
-    /// Of a web page that may read the answer.
-    var origin: String?
+    /// What the gateway calls it.
+    var number: UInt64 = 0
     /// For the log.
     var session: SessionID?
     /// It takes one of the places of `limits.maxConcurrentRequests`.
@@ -24,7 +21,7 @@ struct CurrentRequest {
     /// Its last byte is here.
     var isComplete = false
     /// Status of the answer; 0 until there is one.
-    var status = 0
+    var status: UInt16 = 0
     /// It has been recorded.
     var isRecorded = true
     /// The answer is complete.
@@ -34,33 +31,70 @@ struct CurrentRequest {
     var isInProgress: Bool { hasBegun && !hasEnded }
     var hasEnded: Bool { isComplete && isAnswered }
 
+    /// What few requests have, apart, so that the others are small.
+    final class Rare {
+        /// What the client calls it.
+        var id: RequestID?
+        /// From the header.
+        var trace: TraceContext?
+        /// Of a web page that may read the answer.
+        var origin: String?
+    }
+
+    private var rare: Rare?
+
+    /// Before the first.
+    init() {}
+
+    init(begun now: NIODeadline) {
+        startedAt = now
+        hasBegun = true
+        isRecorded = false
+    }
+
+    var id: RequestID { rare?.id ?? RequestID(number: number) }
+    var trace: TraceContext? { rare?.trace }
+    var origin: String? { rare?.origin }
+
+    mutating func rare(_ set: (Rare) -> Void) {
+        let rare = self.rare ?? Rare()
+        set(rare)
+        self.rare = rare
+    }
+
     var context: RequestContext { RequestContext(id: id, trace: trace) }
 }
 
 /// Counting, timing and naming requests, whoever answers them.
 extension ClientConnection {
     /// What nginx calls a client that left before it was answered; no client ever sees it.
-    private static let clientLeft = 499
+    private static let clientLeft: UInt16 = 499
 
     func begin(_ head: RequestHead, route: HTTPRoute) {
-        request = CurrentRequest(route: route, method: head.method, startedAt: .now(), hasBegun: true, isRecorded: false)
-        request.id = head.requestID.flatMap(RequestID.init(given:)) ?? RequestID(number: loop.takeRequestNumber())
+        request = CurrentRequest(begun: .now())
+        request.route = route
+        request.method = head.method
+        request.number = loop.takeRequestNumber()
+        if let id = head.requestID.flatMap(RequestID.init(given:)) { request.rare { $0.id = id } }
         request.session = head.apiSessionID.flatMap { SessionID($0) }
         if let traceparent = head.traceparent {
-            request.trace = TraceContext(traceparent: traceparent, tracestate: head.tracestate)
+            let trace = TraceContext(traceparent: traceparent, tracestate: head.tracestate)
+            request.rare { $0.trace = trace }
         }
     }
 
     /// For bytes that are no request.
     func beginUnreadable() {
-        request = CurrentRequest(
-            method: .RAW(value: ""), startedAt: .now(), hasBegun: true, isUnreadable: true, isComplete: true, isRecorded: false)
-        request.id = RequestID(number: loop.takeRequestNumber())
+        request = CurrentRequest(begun: .now())
+        request.method = .RAW(value: "")
+        request.isUnreadable = true
+        request.isComplete = true
+        request.number = loop.takeRequestNumber()
     }
 
     /// Before the head of an answer is written.
     func answerBegins(_ status: HTTPResponseStatus, headers: inout HTTPHeaders, isStream: Bool = false) {
-        request.status = Int(status.code)
+        request.status = UInt16(clamping: status.code)
         if let origin = request.origin { CrossOrigin.allow(origin, in: &headers) }
         if request.id.isGiven || status.code >= 400 { headers.add(name: "x-request-id", value: request.id.description) }
         guard isStream else { return }
@@ -104,7 +138,7 @@ extension ClientConnection {
         guard !request.isRecorded else { return }
         request.isRecorded = true
         let nanoseconds = (NIODeadline.now() - request.startedAt).nanoseconds
-        loop.metrics.record(request.method, request.route, status: request.status, nanoseconds: nanoseconds)
+        loop.metrics.record(request.method, request.route, status: Int(request.status), nanoseconds: nanoseconds)
         let level: Logger.Level = request.status >= 500 && request.status != 503 ? .warning : .debug
         // Asked first: the metadata of a line that nobody writes is not worth making.
         guard server.logger.logLevel <= level else { return }

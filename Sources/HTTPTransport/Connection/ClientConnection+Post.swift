@@ -5,26 +5,28 @@ import NIOHTTP1
 
 /// POST: messages of the client.
 extension ClientConnection {
-    func post(_ head: RequestHead, revision: Revision?) {
+    func post(_ admitted: AdmittedRequest) {
         do throws(MessageError) {
             let payload: Message.Payload
             // One message is the rule; only an array takes the way through the batch parser.
             let message = body
             body = ByteBuffer()
             payload = try Message.parsePayload(message, maxDepth: server.settings.maxNestingDepth)
-            if Self.isModern(payload, head) { return postModern(payload, head: head) }
+            if Self.isModern(payload, admitted) { return postModern(payload, admitted) }
             if case .single(let message) = payload, message.kind == .request, message.methodName == .initialize {
-                return begin(message, head: head)
+                return begin(message, admitted)
             }
-            withSession(head) { connection, session in connection.dispatch(payload, session: session, revision: revision) }
+            withSession(admitted) { connection, session in
+                connection.dispatch(payload, session: session, revision: admitted.revision)
+            }
         } catch {
             refuse(Refusal(error, server.settings), closing: false, id: error.id)
         }
     }
 
     /// `initialize` that names a session: of one that lives it is a mistake, of one that is gone the client's right.
-    private func begin(_ message: Message, head: RequestHead) {
-        guard let id = head.sessionID.flatMap({ SessionID($0) }) else { return initialize(message) }
+    private func begin(_ message: Message, _ admitted: AdmittedRequest) {
+        guard let id = admitted.sessionID.flatMap({ SessionID($0) }) else { return initialize(message) }
         find(id) { connection, result in
             guard case .success(_?) = result else { return connection.initialize(message) }
             let error = RPCError(
@@ -56,8 +58,8 @@ extension ClientConnection {
     }
 
     /// Finds the session that the request names; answers itself when there is none.
-    func withSession(_ head: RequestHead, _ body: @escaping @Sendable (ClientConnection, Session) -> Void) {
-        guard let text = head.sessionID else {
+    func withSession(_ admitted: AdmittedRequest, _ body: @escaping @Sendable (ClientConnection, Session) -> Void) {
+        guard let text = admitted.sessionID else {
             return refuse(
                 Refusal(
                     status: .badRequest,

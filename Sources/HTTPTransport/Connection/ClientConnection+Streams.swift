@@ -5,10 +5,10 @@ import NIOHTTP1
 
 /// GET opens or resumes a stream, DELETE ends the session.
 extension ClientConnection {
-    func listen(_ head: RequestHead) {
+    func listen(_ admitted: AdmittedRequest) {
         guard !server.gateway.isDraining else { return refuse(.stopping, closing: false) }
-        withSession(head) { connection, session in
-            guard let text = head.lastEventID else { return connection.openListeningStream(of: session) }
+        withSession(admitted) { connection, session in
+            guard let text = admitted.lastEventID else { return connection.openListeningStream(of: session) }
             guard let id = EventID(text) else {
                 return connection.refuse(
                     Refusal(
@@ -75,8 +75,8 @@ extension ClientConnection {
         }
     }
 
-    func delete(_ head: RequestHead) {
-        withSession(head) { connection, session in
+    func delete(_ admitted: AdmittedRequest) {
+        withSession(admitted) { connection, session in
             let number = connection.requestNumber
             let handle = connection.handle
             connection.server.gateway.endSession(session) { result in

@@ -16,7 +16,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
     enum State {
         case idle
         /// A body is coming in.
-        case reading(RequestHead, Revision?)
+        case reading(AdmittedRequest)
         /// The request is refused; what is left of its body is dropped.
         case refusing(Refusal)
         /// A preflight is answered with these methods.
@@ -32,9 +32,28 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         case closing
     }
 
-    struct HeldEnd {
+    /// What handling a request of the hot path takes from its header. The rest of the header is not kept: an idle stream would hold it.
+    struct AdmittedRequest {
+        /// `Mcp-Session-Id`; of the feed `X-Session-ID`.
+        let sessionID: String?
+        let lastEventID: String?
+        /// Of the feed: in its query.
+        var ticket: String?
+        /// Of the legacy era, that the header names.
+        let revision: Revision?
+        /// Of a modern request.
+        let mirrored: MirroredFields?
+    }
+
+    /// A class: most connections never have one.
+    final class HeldEnd {
         let data: NIOAny
         let promise: EventLoopPromise<Void>?
+
+        init(data: NIOAny, promise: EventLoopPromise<Void>?) {
+            self.data = data
+            self.promise = promise
+        }
     }
 
     let server: MCPServerContext
@@ -51,8 +70,6 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
     var hasReadMessage = false
     /// The reader takes nothing.
     var isStalled = false
-    /// The target of a request for the feed, where it has a query.
-    var eventsQuery: RequestTarget?
     var body = ByteBuffer()
     /// The end of an answer, until the client has taken most of it.
     var heldEnd: HeldEnd?
@@ -202,13 +219,13 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         case .passing: context.fireChannelRead(data)
         case .refusing(let refusal): refuse(refusal, closing: false)
         case .preflight(let methods): respond(.noContent, body: nil, headers: CrossOrigin.preflight(methods: methods))
-        case .reading(let head, let revision):
+        case .reading(let admitted):
             state = .answering
-            switch head.method {
-            case .POST: post(head, revision: revision)
-            case .GET where request.route == .events: openFeed(head)
-            case .GET: listen(head)
-            default: delete(head)
+            switch request.method {
+            case .POST: post(admitted)
+            case .GET where request.route == .events: openFeed(admitted)
+            case .GET: listen(admitted)
+            default: delete(admitted)
             }
         case .closing: if isLingering { context.close(promise: nil) }
         case .idle, .answering, .streaming, .streamingModern: break

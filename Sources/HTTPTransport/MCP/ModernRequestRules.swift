@@ -4,7 +4,7 @@ import NIOHTTP1
 
 /// What the header of a modern request must have in common with its body (2026-07-28, basic/transports/streamable-http, "Server Validation").
 struct ModernRequestRules {
-    let head: RequestHead
+    let fields: MirroredFields
     let message: Message
 
     /// Reads what the request says of its client.
@@ -26,7 +26,7 @@ struct ModernRequestRules {
 
     private func checkVersion() throws(RPCError) {
         let named = RequestMetadata.protocolVersion(of: message)
-        guard let field = head.protocolVersion else {
+        guard let field = fields.protocolVersion else {
             throw mismatch("MCP-Protocol-Version is missing; the body says \"\(named?.prefix(64) ?? "")\"")
         }
         guard let named else {
@@ -41,7 +41,7 @@ struct ModernRequestRules {
 
     private func checkMethod() throws(RPCError) {
         let method = message.methodName.name
-        guard let field = head.mcpMethod else { throw mismatch("Mcp-Method is missing; the body says \"\(method.prefix(64))\"") }
+        guard let field = fields.method else { throw mismatch("Mcp-Method is missing; the body says \"\(method.prefix(64))\"") }
         guard field == method else { throw mismatch("Mcp-Method is \"\(field.prefix(64))\", the body says \"\(method.prefix(64))\"") }
     }
 
@@ -58,7 +58,7 @@ struct ModernRequestRules {
         }
         // What is no string is refused for that.
         guard let value = message.json.string(span) else { return }
-        guard let field = head.mcpName else {
+        guard let field = fields.name else {
             if !isRequired { return }
             throw mismatch("Mcp-Name is missing; the body says \"\(value.prefix(64))\"")
         }
@@ -70,7 +70,7 @@ struct ModernRequestRules {
         let json = message.json
         let span = header.span(in: json, arguments: message.param("arguments"))
         let name = ParameterHeader.prefix + header.name
-        let field = head.parameters.first { $0.name == header.name.lowercased() }?.value
+        let field = fields.parameters.first { $0.name == header.name.lowercased() }?.value
         guard let field else {
             guard span.isPresent else { return }
             throw mismatch("\(name) is missing; the arguments have a value for it")
