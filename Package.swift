@@ -184,6 +184,15 @@ let package = Package(
             name: "mcp-echo", path: "benchmarks/echo", cSettings: [.define("_GNU_SOURCE", .when(platforms: [.linux]))]),
         .executableTarget(
             name: "mcp-bench-load", path: "benchmarks/load", cSettings: [.define("_GNU_SOURCE", .when(platforms: [.linux]))]),
+        .executableTarget(
+            name: "mcp-bench-recording",
+            dependencies: [
+                "GatewayCore", "HTTPTransport", "MCPProtocol", "Telemetry",
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "benchmarks/recording", swiftSettings: settings),
         // Tests.
         .testTarget(name: "MCPProtocolTests", dependencies: ["MCPProtocol"], swiftSettings: settings),
         .testTarget(

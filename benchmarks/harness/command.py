@@ -15,7 +15,8 @@ from pathlib import Path
 from . import machine, report, subjects, tools
 from .failure import MeasurementFailed
 from .load import FULL, QUICK
-from .measurements import measure_calls, measure_memory, measure_metrics, measure_sessions
+from .measurements import measure_calls, measure_memory, measure_sessions
+from .metrics_cost import measure_metrics
 from .processes import Processes
 from .verdicts import judge
 
@@ -71,7 +72,7 @@ def find_paths(arguments: argparse.Namespace, work: Path, failures: dict[str, st
             python = tools.virtual_environment(BENCHMARKS)
         except MeasurementFailed as failure:
             failures["benchmarks/.venv"] = str(failure)
-    return subjects.Paths(binary, folder / "mcp-echo", folder / "mcp-bench-load", python, work)
+    return subjects.Paths(binary, folder / "mcp-echo", folder / "mcp-bench-load", folder / "mcp-bench-recording", python, work)
 
 
 def start_subjects(arguments: argparse.Namespace, paths: subjects.Paths, processes: Processes, failures: dict[str, str]) -> list[subjects.Subject]:

@@ -19,11 +19,12 @@ class Pace:
     rounds: int
     settle: float     # seconds of rest before memory is read
     streams: int
-    pairs: int        # of runs with and without metrics
+    cost_rounds: int  # at most, of what metrics cost
+    cost_seconds: float
 
 
-FULL = Pace(seconds=3, warm_up=0.5, rounds=3, settle=2, streams=10_000, pairs=20)
-QUICK = Pace(seconds=1, warm_up=0.3, rounds=1, settle=1, streams=10_000, pairs=2)
+FULL = Pace(seconds=3, warm_up=0.5, rounds=3, settle=2, streams=10_000, cost_rounds=60, cost_seconds=130)
+QUICK = Pace(seconds=1, warm_up=0.3, rounds=1, settle=1, streams=10_000, cost_rounds=2, cost_seconds=20)
 
 
 def run_load(load: Path, subject: Subject, mode: str, connections: int, pace: Pace) -> dict:
@@ -32,14 +33,27 @@ def run_load(load: Path, subject: Subject, mode: str, connections: int, pace: Pa
         "--connections", str(connections), "--seconds", str(pace.seconds), "--warm-up", str(pace.warm_up)]
     for pid in subject.cpu_of:
         command += ["--cpu-of", str(pid)]
-    limit = pace.seconds + pace.warm_up + 40
+    return run_generator(command, f"{subject.name} at {connections} connections", pace.seconds + pace.warm_up + 40)
+
+
+def run_compare(load: Path, first: Subject, second: Subject, connections: int, calls: int, pairs: int) -> list[tuple[float, float]]:
+    """CPU microseconds for each call of both, in pairs of slices of `calls` calls one right after the other, in changing order."""
+    command = [
+        str(load), "compare", "--port", str(first.port), "--other-port", str(second.port), "--tool", first.tool,
+        "--connections", str(connections), "--slice", str(calls), "--pairs", str(pairs)]
+    for subject in (first, second):
+        command += ["--cpu-of", str(subject.cpu_of[0])]
+    return [tuple(pair) for pair in run_generator(command, f"{first.name} and {second.name}", 120)["cpu_us_each"]]
+
+
+def run_generator(command: list[str], what: str, limit: float) -> dict:
     try:
         # subprocess.run kills and reaps it, too, when this process is told to end.
         finished = subprocess.run(command, capture_output=True, text=True, timeout=limit, preexec_fn=end_with_runner)
     except subprocess.TimeoutExpired as error:
-        raise MeasurementFailed(f"{subject.name}: the load generator did not end within {limit:.0f} s") from error
+        raise MeasurementFailed(f"{what}: the load generator did not end within {limit:.0f} s") from error
     if finished.returncode != 0:
-        raise MeasurementFailed(f"{subject.name} at {connections} connections: {finished.stderr.strip()}")
+        raise MeasurementFailed(f"{what}: {finished.stderr.strip()}")
     return json.loads(finished.stdout)
 
 

@@ -2,14 +2,13 @@
 
 import statistics
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from .failure import MeasurementFailed
 from .load import Hold, Pace, run_load
 from .mcp_probe import get_status, session_lives
 from .processes import Process, Processes
-from .subjects import Paths, Subject, gateway, start_gateway
+from .subjects import Paths, Subject, start_gateway
 
 CONNECTIONS = (1, 16, 64)
 WARM_UP_SESSIONS = 100
@@ -40,30 +39,6 @@ def measure_calls(load: Path, subjects: list[Subject], pace: Pace, failures: dic
             if subject.name not in failures:
                 results[subject.name][str(connections)] = median_of(rounds[subject.name])
     return results
-
-
-def measure_metrics(paths: Paths, processes: Processes, pace: Pace, progress) -> dict:
-    """What recording costs: CPU per request of a gateway with metrics over one without, in pairs of short runs one right after the other.
-
-    Single runs differ by far more than what is looked for, but what disturbs one of a pair mostly disturbs the other, and the order changes.
-    """
-    recording = gateway(paths, processes, "with-metrics", {"metrics": {"enabled": True}})
-    silent = gateway(paths, processes, "without-metrics", {"metrics": {"enabled": False}})
-    short = replace(pace, seconds=1, warm_up=0.2)
-    ratios, with_metrics, without = [], [], []
-    for number in range(pace.pairs):
-        progress(f"metrics: pair {number + 1} of {pace.pairs}")
-        order = (recording, silent) if number % 2 == 0 else (silent, recording)
-        cost = {subject.name: run_load(paths.load, subject, "call", 64, short)["cpu_us_each"] for subject in order}
-        with_metrics.append(cost[recording.name])
-        without.append(cost[silent.name])
-        ratios.append(cost[recording.name] / cost[silent.name])
-    processes.stop(recording.process)
-    processes.stop(silent.process)
-    quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
-    return {
-        "pairs": pace.pairs, "cpu_us_with": statistics.median(with_metrics), "cpu_us_without": statistics.median(without),
-        "cost_percent": 100 * (statistics.median(ratios) - 1), "quartiles_percent": [100 * (each - 1) for each in quartiles]}
 
 
 def measure_sessions(paths: Paths, processes: Processes, pace: Pace, progress) -> dict:

@@ -33,11 +33,22 @@ def metrics_table(run: dict) -> str:
     figures = run.get("metrics")
     if not figures:
         return ""
-    low, _, high = figures["quartiles_percent"]
+
+    def row(title: str, each: dict) -> list[str]:
+        low, high = each["interval_percent"]
+        return [
+            title, "64", number(each["cpu_us_with"], 2), number(each["cpu_us_without"], 2), f"{each['cost_percent']:+.2f} %",
+            f"{low:+.2f} … {high:+.2f} %", f"{each['rounds']} × {each['pairs'] // each['rounds']}"]
+
+    recording = figures["recording"]
+    alone = [
+        [f"recording one call alone, {threads} at once"] + [
+            " … ".join(number(each, 0) for each in recording[f"{state}_{threads}"]) for state in ("on", "off")]
+        for threads in (1, 2)]
     return rows(
-        ["what metrics cost", "connections", "CPU µs/req with", "without", "median of pairs", "half of them within"],
-        [["mcp-gateway", "64", number(figures["cpu_us_with"], 1), number(figures["cpu_us_without"], 1), f"{figures['cost_percent']:+.1f} %",
-          f"{low:+.1f} … {high:+.1f} %"]])
+        ["what metrics cost", "connections", "CPU µs/req", "beside", "more", "95 % interval", "rounds × pairs"],
+        [row("metrics on beside off", figures), row("off beside off", figures["control"])]) + "\n\n" + rows(
+        ["CPU ns, least … median … most of 5", "metrics on", "off"], alone)
 
 
 def sessions_table(run: dict) -> str:
@@ -67,11 +78,15 @@ def memory_table(run: dict) -> str:
 
 def verdicts_table(run: dict) -> str:
     words = {True: "pass", False: "MISS", None: "debug build" if run["machine"]["debug_build"] else "not measured"}
+    unresolved = words | {None: "not resolved"}
     body = []
     for verdict in run["verdicts"]:
         figure = verdict["figure"]
         shown = "–" if figure is None else f"{number(figure, 0 if figure >= 100 else 2)} {verdict['unit']}"
-        body.append([verdict["target"], verdict["bound"], shown, words[verdict["met"]]])
+        if verdict.get("interval"):
+            low, high = verdict["interval"]
+            shown += f" ({low:.2f} … {high:.2f})"
+        body.append([verdict["target"], verdict["bound"], shown, (unresolved if verdict.get("interval") else words)[verdict["met"]]])
     return rows(["target", "bound", "this run", ""], body)
 
 

@@ -17,6 +17,7 @@ class Paths:
     gateway: Path | None
     echo: Path
     load: Path
+    recording: Path
     python: Path | None       # of the virtual environment with mcp-proxy and fastmcp
     work: Path
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .failure import MeasurementFailed
 
-TOOLS = ("mcp-echo", "mcp-bench-load")
+TOOLS = ("mcp-echo", "mcp-bench-load", "mcp-bench-recording")
 
 
 def build(repository: Path, products: list[str]) -> Path:

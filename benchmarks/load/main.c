@@ -14,6 +14,7 @@ static const char usage[] =
     "  call       tools/call on keep-alive connections, one session for each; every answer is checked\n"
     "  get        GET of a static route\n"
     "  sessions   initialize, notifications/initialized and tools/list for one session after another\n"
+    "  compare    tools/call on two servers in turn, some calls each; prints the CPU time of each per call\n"
     "  hold       makes sessions, then idle GET event streams; prints a line and waits for a line on stdin after each step\n"
     "options\n"
     "  --path PATH            default /mcp\n"
@@ -23,6 +24,9 @@ static const char usage[] =
     "  --warm-up S            not measured; default 1\n"
     "  --timeout S            of one response; default 10\n"
     "  --cpu-of PID           counts the CPU time of this process; may be repeated\n"
+    "  --other-port PORT      of compare: the second server; --cpu-of is given for both, in this order\n"
+    "  --slice N              of compare: calls before it is the other's turn; default 2000\n"
+    "  --pairs N              of compare: slices of each; default 40\n"
     "  --session-steps N,...  of hold: totals at which it stops; default 1000\n"
     "  --streams N            of hold: default 10000, spread over the sessions\n";
 
@@ -47,7 +51,8 @@ static void parse_options(Options *options, int count, char **arguments) {
         {"port", required_argument, NULL, 'p'}, {"path", required_argument, NULL, 'a'}, {"tool", required_argument, NULL, 't'},
         {"connections", required_argument, NULL, 'c'}, {"seconds", required_argument, NULL, 's'}, {"warm-up", required_argument, NULL, 'w'},
         {"timeout", required_argument, NULL, 'o'}, {"cpu-of", required_argument, NULL, 'u'}, {"session-steps", required_argument, NULL, 'n'},
-        {"streams", required_argument, NULL, 'm'}, {"help", no_argument, NULL, 'h'}, {0},
+        {"streams", required_argument, NULL, 'm'}, {"other-port", required_argument, NULL, 'r'},
+        {"slice", required_argument, NULL, 'l'}, {"pairs", required_argument, NULL, 'q'}, {"help", no_argument, NULL, 'h'}, {0},
     };
     Measurement *measurement = &options->measurement;
     for (int letter, index = 0; (letter = getopt_long(count, arguments, "h", names, &index)) != -1;) {
@@ -66,6 +71,9 @@ static void parse_options(Options *options, int count, char **arguments) {
                 break;
             case 'n': parse_session_steps(options, optarg); break;
             case 'm': options->streams = (unsigned)number_of(name, optarg, 1, 1000000); break;
+            case 'r': options->other_port = (uint16_t)number_of(name, optarg, 1, 65535); break;
+            case 'l': options->slice = (unsigned)number_of(name, optarg, 1, 10000000); break;
+            case 'q': options->pairs = (unsigned)number_of(name, optarg, 1, 100000); break;
             case 'h': fputs(usage, stdout); exit(0);
             default: fputs(usage, stderr); exit(2);
         }
@@ -81,6 +89,8 @@ int main(int count, char **arguments) {
         .session_steps = {1000},
         .session_step_count = 1,
         .streams = 10000,
+        .slice = 2000,
+        .pairs = 40,
     };
     parse_options(&options, count, arguments);
     if (optind != count - 1 || options.client.port == 0) {
@@ -96,6 +106,7 @@ int main(int count, char **arguments) {
     if (strcmp(mode, "call") == 0) mode_call(&options);
     else if (strcmp(mode, "get") == 0) mode_get(&options);
     else if (strcmp(mode, "sessions") == 0) mode_sessions(&options);
+    else if (strcmp(mode, "compare") == 0) mode_compare(&options);
     else if (strcmp(mode, "hold") == 0) mode_hold(&options);
     else {
         fprintf(stderr, "mcp-bench-load: there is no mode %s\n%s", mode, usage);

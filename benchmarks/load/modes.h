@@ -16,11 +16,14 @@ typedef struct {
     unsigned session_steps[maximum_session_steps];   // of hold: totals, ascending
     unsigned session_step_count;
     unsigned streams;
+    uint16_t other_port;   // of compare
+    unsigned slice, pairs;
 } Options;
 
 void mode_call(Options *options);      // tools/call, one session for each connection
 void mode_get(Options *options);       // a static route
 void mode_sessions(Options *options);  // initialize, initialized, tools/list, again and again
+void mode_compare(Options *options);   // tools/call on two servers in turn
 void mode_hold(Options *options);      // sessions, then idle event streams; stdin tells when to go on
 
 // The three requests that make a session, driven by `step` of the connection.

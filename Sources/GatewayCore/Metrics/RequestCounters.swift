@@ -1,9 +1,9 @@
-import MCPProtocol
+package import MCPProtocol
 import Metrics
 import Synchronization
 
 /// How a request ended, for `mcp_requests_total`.
-enum RequestOutcome: Int, CaseIterable {
+package enum RequestOutcome: Int, CaseIterable {
     case ok, error, cancelled
 
     var label: String {
@@ -16,11 +16,11 @@ enum RequestOutcome: Int, CaseIterable {
 }
 
 /// `mcp_requests_total` of one upstream: a counter for each method and outcome, made when it is first needed. Counting takes no lock.
-final class RequestCounters: Sendable {
+package final class RequestCounters: Sendable {
     let upstream: String
     private let slots: [LazyCounter]
 
-    init(upstream: String) {
+    package init(upstream: String) {
         self.upstream = upstream
         slots = Method.requestNames.flatMap { method in
             RequestOutcome.allCases.map { outcome in
@@ -30,7 +30,7 @@ final class RequestCounters: Sendable {
         }
     }
 
-    func count(_ method: MCPProtocol.Method, _ outcome: RequestOutcome) {
+    package func count(_ method: MCPProtocol.Method, _ outcome: RequestOutcome) {
         slots[method.requestIndex * RequestOutcome.allCases.count + outcome.rawValue].increment()
     }
 }

@@ -35,12 +35,12 @@ public final class UpstreamMetrics: Sendable {
 
     // MARK: Recording
 
-    func callBegan() { inFlightCalls.wrappingAdd(1, ordering: .relaxed) }
+    package func callBegan() { inFlightCalls.wrappingAdd(1, ordering: .relaxed) }
 
-    func callEnded() { inFlightCalls.wrappingSubtract(1, ordering: .relaxed) }
+    package func callEnded() { inFlightCalls.wrappingSubtract(1, ordering: .relaxed) }
 
     /// The time from sending a request to its response.
-    func responded(afterNanoseconds nanoseconds: Int64) { duration.recordNanoseconds(nanoseconds) }
+    package func responded(afterNanoseconds nanoseconds: Int64) { duration.recordNanoseconds(nanoseconds) }
 
     /// A start of a server that had been started before, whatever the reason.
     func restarted() { restarts.increment() }

@@ -1,5 +1,5 @@
 /// Which MCP endpoint a request path names.
-enum MCPEndpoint: Equatable {
+package enum MCPEndpoint: Equatable {
     /// `/mcp`
     case all
     /// `/servers/<name>/mcp`

@@ -1,9 +1,9 @@
 import Metrics
-import NIOHTTP1
+package import NIOHTTP1
 
 /// `http_requests_total` and `http_request_duration_seconds` of one event loop. Confined to the loop: finding a handler takes no lock, and
 /// recording is an atomic addition.
-final class RequestMetrics {
+package final class RequestMetrics {
     private struct Series {
         let counter: Counter
         let timer: Timer
@@ -14,8 +14,10 @@ final class RequestMetrics {
     /// Most requests are like the one before.
     private var newest: (key: UInt32, series: Series)?
 
+    package init() {}
+
     /// - Parameter nanoseconds: from the header's arrival to the end of the answer; of a stream to its beginning.
-    func record(_ method: HTTPMethod, _ route: HTTPRoute, status: Int, nanoseconds: Int64) {
+    package func record(_ method: HTTPMethod, _ route: HTTPRoute, status: Int, nanoseconds: Int64) {
         let (name, number) = Self.label(of: method)
         let key = UInt32(route.number) << 16 | UInt32(number) << 12 | UInt32(truncatingIfNeeded: status) & 0xFFF
         let series: Series

@@ -1,7 +1,7 @@
 import NIOHTTP1
 
 /// What a request's path names. Everything that differs between paths before a handler runs is decided here.
-enum HTTPRoute: Equatable {
+package enum HTTPRoute: Equatable {
     case mcp(MCPEndpoint)
     /// `/sse/events`
     case events
@@ -12,7 +12,7 @@ enum HTTPRoute: Equatable {
     case unknown
 
     /// The routes of the REST API that are answered by the router.
-    enum APIRoute: String, CaseIterable {
+    package enum APIRoute: String, CaseIterable {
         case createSession = "/api/session/create"
         case validateSession = "/api/session/validate"
         case session = "/api/session"
