@@ -82,6 +82,8 @@ final class RequestDecoder: ByteToMessageDecoder {
 
     private func remember(_ bytes: ByteBuffer) {
         guard takenBytes < Self.beginningBytes else { return }
+        // The parser leaves a part that it has not seen the end of in the buffer; it comes again, with more behind it.
+        beginning.removeLast(max(0, beginning.count - takenBytes))
         beginning.append(contentsOf: bytes.readableBytesView.prefix(Self.beginningBytes - takenBytes))
     }
 }
