@@ -23,7 +23,7 @@ class Pace:
     cost_seconds: float
 
 
-FULL = Pace(seconds=3, warm_up=0.5, rounds=3, settle=2, streams=10_000, cost_rounds=60, cost_seconds=130)
+FULL = Pace(seconds=3, warm_up=0.5, rounds=3, settle=2, streams=10_000, cost_rounds=60, cost_seconds=150)
 QUICK = Pace(seconds=1, warm_up=0.3, rounds=1, settle=1, streams=10_000, cost_rounds=2, cost_seconds=20)
 
 

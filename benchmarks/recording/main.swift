@@ -22,7 +22,8 @@ let arguments = CommandLine.arguments.dropFirst()
 let isOn = arguments.first != "off"
 let threads = arguments.dropFirst().first.flatMap { Int($0) } ?? 1
 let calls = arguments.dropFirst(2).first.flatMap { Int($0) } ?? 5_000_000
-if isOn { MetricsSystem.bootstrap(MetricsRegistry(descriptions: MetricDescription.gateway)) }
+let registry = MetricsRegistry(descriptions: MetricDescription.gateway)
+if isOn { MetricsSystem.bootstrap(registry) }
 let counters = RequestCounters(upstream: "echo")
 let upstream = UpstreamMetrics(upstream: "echo")
 
@@ -49,7 +50,8 @@ func record(_ calls: Int) -> UInt64 {
     return processorTime() - begin
 }
 
-_ = record(100_000)
+let warmUp = 100_000
+_ = record(warmUp)
 let total = Atomic<UInt64>(0)
 let group = DispatchGroup()
 for _ in 0..<threads {
@@ -60,5 +62,15 @@ for _ in 0..<threads {
     }
 }
 group.wait()
+// What was not recorded would cost nothing.
+let shown = String(decoding: registry.render(ExpositionFormat(accept: nil)), as: UTF8.self).split(separator: "\n")
+let expected = isOn ? warmUp + threads * calls : 0
+for name in ["http_requests_total", "http_request_duration_seconds_count", "mcp_requests_total", "mcp_upstream_duration_seconds_count"] {
+    let recorded = shown.filter { $0.hasPrefix(name + "{") }.compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }.reduce(0, +)
+    guard recorded == expected else {
+        FileHandle.standardError.write(Data("\(name) is \(recorded), not \(expected)\n".utf8))
+        exit(1)
+    }
+}
 let each = Double(total.load(ordering: .relaxed)) / Double(threads * calls)
 print("{\"metrics\":\(isOn),\"threads\":\(threads),\"calls\":\(threads * calls),\"ns_each\":\((each * 10).rounded() / 10)}")
