@@ -6,7 +6,7 @@
     everything.py --era modern          knows revision 2026-07-28 alone
     everything.py --era dual            knows both
 
-EVERYTHING_PAGE_SIZE sets how many entries a page of its lists has (default 5).
+EVERYTHING_PAGE_SIZE sets how many entries a page of its lists has (default 5); EVERYTHING_WORLD makes it watch the world (everything_world).
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from typing import Any
 import anyio
 import eras
 import everything_asking  # noqa: F401  (registers its tools)
+import everything_world as world
 import mcp_types as types
+from everything_offers import prompts, resources, templates
 from everything_registry import (
     ANNOTATIONS,
     ICON,
@@ -153,6 +155,7 @@ async def slow(ctx: Any, arguments: dict[str, Any]) -> Any:
         await anyio.sleep(arguments["seconds"])
     except anyio.get_cancelled_exc_class():
         state.cancelled.append(str(arguments.get("marker")))
+        world.note_cancelled(str(arguments.get("marker")))
         raise
     return types.CallToolResult(content=[text("done")])
 
@@ -295,30 +298,6 @@ async def on_call_tool(ctx: Any, params: types.CallToolRequestParams) -> Any:
         return needed.result
 
 
-resources = [
-    types.Resource(
-        uri="everything://text",
-        name="text",
-        title="Text",
-        description="A text",
-        mime_type="text/plain",
-        size=4,
-        icons=[ICON],
-        annotations=ANNOTATIONS,
-        meta={"example.org/resource": True},
-    ),
-    types.Resource(uri="everything://blob", name="blob", mime_type="application/octet-stream"),
-    types.Resource(uri="everything://counter", name="counter", mime_type="text/plain"),
-    *(types.Resource(uri=f"everything://page/{number}", name=f"page {number}") for number in range(9)),
-]
-templates = [
-    types.ResourceTemplate(
-        uri_template="everything://item/{name}", name="item", title="Item", mime_type="text/plain", annotations=ANNOTATIONS
-    ),
-    *(types.ResourceTemplate(uri_template=f"everything://{kind}/{{id}}", name=kind) for kind in "abcdef"),
-]
-
-
 async def on_list_resources(ctx: Any, params: Any) -> types.ListResourcesResult:
     entries, cursor = page(resources, params)
     return types.ListResourcesResult(resources=entries, next_cursor=cursor)
@@ -354,24 +333,6 @@ async def on_subscribe_resource(ctx: Any, params: types.SubscribeRequestParams) 
 async def on_unsubscribe_resource(ctx: Any, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
     state.subscriptions[str(params.uri)].pop(id(connection(ctx)), None)
     return types.EmptyResult()
-
-
-prompts = {
-    "simple": types.Prompt(name="simple", description="No arguments"),
-    "greet": types.Prompt(
-        name="greet",
-        title="Greeting",
-        description="Greets",
-        arguments=[
-            types.PromptArgument(name="name", title="Name", description="Whom", required=True),
-            types.PromptArgument(name="style", description="How"),
-        ],
-        icons=[ICON],
-        meta={"example.org/prompt": 1},
-    ),
-    "rich": types.Prompt(name="rich", description="Every type of content"),
-    **{f"page-{number}": types.Prompt(name=f"page-{number}") for number in range(6)},
-}
 
 
 async def on_list_prompts(ctx: Any, params: Any) -> types.ListPromptsResult:
@@ -418,6 +379,10 @@ async def on_set_logging_level(ctx: Any, params: types.SetLevelRequestParams) ->
     return types.EmptyResult()
 
 
+async def on_initialized(ctx: Any, params: Any) -> None:
+    state.connections[id(connection(ctx))] = connection(ctx)
+
+
 async def on_roots_list_changed(ctx: Any, params: Any) -> None:
     state.roots_changed += 1
 
@@ -445,6 +410,7 @@ async def note(ctx: Any, params: AnyNotificationParams) -> None:
 async def lifespan(_: Any) -> Any:
     async with anyio.create_task_group() as group:
         tasks.group = group
+        group.start_soon(world.watch)
         yield {}
         group.cancel_scope.cancel()
 
@@ -492,6 +458,7 @@ server: Server[Any] = Server(
 )
 server.add_request_handler("x/custom", AnyParams, custom)
 server.add_notification_handler("notifications/x/note", AnyNotificationParams, note)
+server.add_notification_handler("notifications/initialized", types.NotificationParams, on_initialized)
 tasks.install(server, on_call_tool)
 _options = server.create_initialization_options
 

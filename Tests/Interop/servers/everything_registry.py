@@ -42,6 +42,8 @@ class State:
     roots_changed: int = 0
     log_level: dict[int, str] = field(default_factory=dict)
     subscriptions: dict[str, dict[int, Any]] = field(default_factory=lambda: defaultdict(dict))
+    connections: dict[int, Any] = field(default_factory=dict)
+    """The initialized ones."""
     listening: list[Any] = field(default_factory=list)
     """The filters of the open `subscriptions/listen` streams."""
 

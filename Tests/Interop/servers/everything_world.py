@@ -1,0 +1,63 @@
+"""What happens in the world, which no client told the server: a file that tests write to, and every process of the server reads.
+
+EVERYTHING_WORLD names a directory. A line in its file `changes` is a JSON object: `{"uri": …}` (a resource was updated),
+`{"tool": …}`, `{"prompt": …}` or `{"resource": …}` (one more of them). In its file `cancelled` stand the markers of cancelled calls.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import anyio
+import mcp_types as types
+from everything_offers import prompts, resources
+from everything_registry import bus, resource_updated, state, text, tool
+from mcp.server.subscriptions import PromptsListChanged, ResourcesListChanged, ToolsListChanged
+
+DIRECTORY = os.environ.get("EVERYTHING_WORLD")
+EVENTS = {"tool": ToolsListChanged, "prompt": PromptsListChanged, "resource": ResourcesListChanged}
+
+
+def note_cancelled(marker: str) -> None:
+    if DIRECTORY is not None:
+        with (Path(DIRECTORY) / "cancelled").open("a") as file:
+            file.write(marker + "\n")
+
+
+async def grown(ctx: Any, arguments: dict[str, Any]) -> Any:
+    return types.CallToolResult(content=[text("grown")])
+
+
+async def _happen(change: dict[str, str], is_news: bool) -> None:
+    if "uri" in change:
+        state.resource_versions[change["uri"]] += 1
+        return await resource_updated(change["uri"]) if is_news else None
+    kind, name = next(iter(change.items()))
+    match kind:
+        case "tool":
+            tool(name, "Grown")(grown)
+        case "prompt":
+            prompts[name] = types.Prompt(name=name, description="Grown")
+        case "resource":
+            resources.append(types.Resource(uri=f"everything://{name}", name=name))
+    if not is_news:
+        return
+    for connection in list(state.connections.values()):
+        await getattr(connection, f"send_{kind}_list_changed")()
+    await bus.publish(EVENTS[kind]())
+
+
+async def watch() -> None:
+    """Lets happen what the file says, for as long as the server runs. What it said before the start is no news."""
+    if DIRECTORY is None:
+        return
+    path, seen, is_news = Path(DIRECTORY) / "changes", 0, False
+    while True:
+        lines = path.read_text().splitlines() if path.exists() else []
+        for line in lines[seen:]:
+            await _happen(json.loads(line), is_news)
+        seen, is_news = len(lines), True
+        await anyio.sleep(0.05)
