@@ -103,6 +103,10 @@ async def pagination(peer: Peer, world: Path) -> None:
 
 @feature("tools call")
 async def tools_call(peer: Peer, world: Path) -> None:
+    if peer.kind.revision < "2025-06-18":
+        # What a server says passes as it is, and this one says what the older revisions have no types for.
+        assert texts(await peer.call("echo", {"text": "said"})) == ["said"]
+        return
     result = await peer.call("every-content")
     assert [block.type for block in result.content] == ["text", "image", "audio", "resource_link", "resource", "resource"]
     assert result.meta["example.org/trace"] == "abc"

@@ -15,7 +15,7 @@ from peers import KINDS, Peer
 from upstreams import http_server
 
 ROUTES = [("http-2025-11-25", "legacy"), ("http-2026-07-28", "modern"), ("stdio-2025-11-25", "legacy"), ("stdio-2026-07-28", "modern")]
-# The SDK gives no logLevel of the request to a server on stdio, sends no ping of 2026-07-28, and its own pages.
+# 2026-07-28 has no ping.
 NOT_THERE = {"ping": "modern"}
 
 

@@ -44,6 +44,7 @@ from everything_registry import (
     tools_changed,
 )
 from everything_tasks import TaskBoard
+from everything_tasks_extension import TaskExtension
 from inputs import InputNeeded, Inputs
 from mcp import MCPError
 from mcp.server.caching import CacheHint
@@ -460,6 +461,7 @@ server.add_request_handler("x/custom", AnyParams, custom)
 server.add_notification_handler("notifications/x/note", AnyNotificationParams, note)
 server.add_notification_handler("notifications/initialized", types.NotificationParams, on_initialized)
 tasks.install(server, on_call_tool)
+TaskExtension(server, on_call_tool, lambda: tasks.group)
 _options = server.create_initialization_options
 
 
@@ -467,6 +469,8 @@ def initialization_options(*_: Any, **__: Any) -> Any:
     options = _options(
         NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True),
         experimental_capabilities={"example.org/everything": {"on": True}},
+        # The extensions are of 2026-07-28.
+        extensions={},
     )
     options.capabilities.tasks = TaskBoard.capability
     return options

@@ -1,0 +1,96 @@
+"""The tasks of 2026-07-28, an extension that the SDK has no types for: `tools/call` answers with a task, the client polls it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import mcp_types as types
+from eras import is_modern
+from everything_tasks import now
+from inputs import form
+from mcp import MCPError
+
+EXTENSION = "io.modelcontextprotocol/tasks"
+METHODS = ("tasks/get", "tasks/update", "tasks/cancel", "tasks/list", "tasks/result")
+
+
+@dataclass
+class Job:
+    """One task and the call that it stands for."""
+
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    status: str = "working"
+    created: str = field(default_factory=now)
+    more: dict[str, Any] = field(default_factory=dict)
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    answered: anyio.Event = field(default_factory=anyio.Event)
+
+    def wire(self) -> dict[str, Any]:
+        return {
+            "taskId": self.id, "status": self.status, "createdAt": self.created, "lastUpdatedAt": now(),
+            "ttlMs": 60_000, "pollIntervalMs": 50, **self.more,
+        }  # fmt: skip
+
+    def settle(self, status: str, **more: Any) -> None:
+        self.status, self.more = status, more
+
+
+class TaskExtension:
+    """Keeps the tasks and serves the methods about them, before the SDK refuses what it does not know."""
+
+    def __init__(self, server: Any, call_tool: Callable[[Any, Any], Awaitable[Any]], group: Callable[[], Any]) -> None:
+        self._call_tool, self._group = call_tool, group
+        self._jobs: dict[str, Job] = {}
+        server.extensions[EXTENSION] = {}
+        server.middleware.append(self._intercept)
+
+    async def _intercept(self, ctx: Any, call_next: Any) -> Any:
+        params = ctx.params or {}
+        if not is_modern(ctx) or (ctx.method != "tools/call" and ctx.method not in METHODS):
+            return await call_next(ctx)
+        capabilities = ctx.session.client_capabilities
+        declared = capabilities is not None and EXTENSION in (capabilities.extensions or {})
+        if ctx.method == "tools/call":
+            return self._create(ctx, params) if declared and params.get("name") == "long-job" else await call_next(ctx)
+        if ctx.method in ("tasks/list", "tasks/result"):
+            raise MCPError(code=-32601, message="Method not found")
+        if not declared:
+            required = {"extensions": {EXTENSION: {}}}
+            raise MCPError(code=-32021, message="the client has no tasks", data={"requiredCapabilities": required})
+        return {"resultType": "complete", **self._serve(ctx.method, params)}
+
+    def _create(self, ctx: Any, params: dict[str, Any]) -> dict[str, Any]:
+        job = Job()
+        self._jobs[job.id] = job
+        self._group().start_soon(self._run, ctx, job, types.CallToolRequestParams.model_validate(params))
+        return {"resultType": "task", **job.wire()}
+
+    async def _run(self, ctx: Any, job: Job, call: types.CallToolRequestParams) -> None:
+        with job.scope:
+            if (call.arguments or {}).get("ask"):
+                question = form("Go on?", {"agree": {"type": "boolean"}})
+                job.settle("input_required", inputRequests={"user": question.model_dump(by_alias=True, exclude_none=True)})
+                await job.answered.wait()
+                job.settle("working")
+            result = await self._call_tool(ctx, call)
+            job.settle("completed", result=result.model_dump(by_alias=True, mode="json", exclude_none=True))
+
+    def _serve(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        job = self._jobs.get(params.get("taskId", ""))
+        if job is None:
+            raise MCPError(code=-32602, message=f"unknown task {params.get('taskId')!r}")
+        match method:
+            case "tasks/update":
+                if "user" in params.get("inputResponses", {}):
+                    job.answered.set()
+                return {}
+            case "tasks/cancel":
+                if job.status in ("working", "input_required"):
+                    job.scope.cancel()
+                    job.settle("cancelled")
+                return {}
+        return job.wire()
