@@ -356,6 +356,19 @@ async def elicitation_by_page(peer: Peer, world: Path) -> None:
     assert peer.seen.elicitations[-1].url == "https://example.org/sign-in"
 
 
+@feature("a page before the call")
+async def page_before_the_call(peer: Peer, world: Path) -> None:
+    arguments = {"id": unique(f"page-{peer.kind.name}-{world.name}")}
+    try:
+        result = await peer.call("need-url", arguments)
+    except MCPError as error:
+        # The way of 2025-11-25: the client shows the page and calls again.
+        assert not peer.kind.is_modern and error.error.code == -32042
+        assert error.error.data["elicitations"][0]["url"] == "https://example.org/sign-in"
+        result = await peer.call("need-url", arguments)
+    assert texts(result) == ["accept"]
+
+
 @feature("roots")
 async def roots(peer: Peer, world: Path) -> None:
     assert texts(await peer.call("list-roots")) == [str(root.uri) for root in ROOTS]

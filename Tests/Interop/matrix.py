@@ -73,6 +73,12 @@ GAPS = [
         {"2024-11-05", "2025-03-26", "2025-06-18"},
     ),
     gap(
+        "elicitation by a page came with 2025-11-25, and a server of 2026-07-28 asks in no other way (client/elicitation, basic/patterns/mrtr)",
+        {"a page before the call"},
+        {"2024-11-05", "2025-03-26", "2025-06-18"},
+        {"modern-stdio", "modern-http"},
+    ),
+    gap(
         "a server need not offer every capability (basic/lifecycle, server/discover): the built-in one has a tool and nothing else",
         set(FEATURES) - set(OF_THE_BUILT_IN) - _CHANGES,
         upstreams={BUILT_IN},

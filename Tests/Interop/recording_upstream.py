@@ -19,6 +19,8 @@ class RecordingUpstream:
             def do_POST(self) -> None:
                 message = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 outer.requests.append(({name.lower(): value for name, value in self.headers.items()}, message))
+                if (foreign := outer.foreign(message)) is not None:
+                    return self.respond_with(*foreign)
                 if "id" not in message:
                     return self.respond(202)
                 self.respond(200, {"jsonrpc": "2.0", "id": message["id"], "result": outer.result(message)})
@@ -30,10 +32,12 @@ class RecordingUpstream:
                 self.respond(405)
 
             def respond(self, status: int, body: dict[str, Any] | None = None) -> None:
-                data = b"" if body is None else json.dumps(body).encode()
+                self.respond_with(status, b"" if body is None else json.dumps(body).encode(), "application/json")
+
+            def respond_with(self, status: int, data: bytes, content_type: str) -> None:
                 self.send_response(status)
-                if body is not None:
-                    self.send_header("Content-Type", "application/json")
+                if data:
+                    self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -44,6 +48,10 @@ class RecordingUpstream:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/mcp"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def foreign(self, message: dict[str, Any]) -> tuple[int, bytes, str] | None:
+        """Status, body and content type for a request that this server answers in a way of its own; None for others."""
+        return None
 
     @staticmethod
     def result(message: dict[str, Any]) -> dict[str, Any]:

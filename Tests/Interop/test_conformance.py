@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from conformance import Conversation
+from conformance_upstream import UpstreamConversation
 from recorder import Recorder
 
 
@@ -185,3 +186,92 @@ def test_the_recorder_wants_a_json_rpc_error_in_the_body_of_an_error(canned: Any
         for _ in range(2):
             assert post(recorder, client, {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).status_code == 404
             assert len(recorder.violations()) >= 1
+
+
+# Revision 2026-07-28, with what its schema cannot say.
+
+MODERN = "2026-07-28"
+LISTEN = {"method": "subscriptions/listen"}
+TAGGED = {"_meta": {"io.modelcontextprotocol/subscriptionId": 1}}
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"method": "x/custom"}, {"id": 1, "result": {"resultType": "complete"}}),
+        (LIST_TOOLS, {"id": 1, "result": {"tools": [], "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}}),
+        (CALL, {"id": 1, "result": {"content": [], "resultType": "complete"}}),
+        (CALL, {"id": 1, "result": {"resultType": "input_required", "requestState": "x"}}),
+        (CALL, {"id": 1, "result": {"resultType": "task", "taskId": "x"}}),
+        (CALL, {"id": 1, "error": {"code": -32021, "message": "no", "data": {"requiredCapabilities": {"sampling": {}}}}}),
+        (LISTEN, {"method": "notifications/tools/list_changed", "params": TAGGED}),
+        (LISTEN, {"id": 1, "result": {"resultType": "complete", **TAGGED}}),
+        (
+            {"method": "tools/call", "params": {"name": "x", "_meta": {"progressToken": "p"}}},
+            {"method": "notifications/progress", "params": {"progressToken": "p", "progress": 1}},
+        ),
+    ],
+)
+def test_a_good_message_of_2026_07_28_passes(request_: dict[str, Any], message: dict[str, Any]) -> None:
+    checked = conversation(MODERN, request_)
+    checked.gateway_sent({"jsonrpc": "2.0", **message})
+    assert checked.violations == [] and checked.checked == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        pytest.param(LIST_TOOLS, {"id": 1, "result": {"tools": []}}, id="no resultType"),
+        pytest.param(LIST_TOOLS, {"id": 1, "result": {"tools": [], "resultType": "complete"}}, id="no ttlMs"),
+        pytest.param(LIST_TOOLS, {"id": 1, "result": {"resultType": "input_required", "requestState": "x"}}, id="input for a list"),
+        pytest.param(CALL, {"id": 1, "result": {"resultType": "input_required"}}, id="input of nothing"),
+        pytest.param(CALL, {"id": 1, "error": {"code": -32021, "message": "no"}}, id="-32021 without data"),
+        pytest.param(CALL, {"id": 1, "error": {"code": -32022, "message": "no", "data": {}}}, id="-32022 without versions"),
+        pytest.param(CALL, {"id": 2, "method": "sampling/createMessage", "params": {}}, id="a request"),
+        pytest.param(CALL, {"method": "notifications/message", "params": {"level": "info", "data": 1}}, id="a log message"),
+        pytest.param(CALL, {"method": "notifications/progress", "params": {"progressToken": "p", "progress": 1}}, id="a foreign token"),
+        pytest.param(CALL, {"method": "notifications/tools/list_changed"}, id="a change that nobody listens to"),
+        pytest.param(LISTEN, {"method": "notifications/tools/list_changed"}, id="a change without the id of its subscription"),
+    ],
+)
+def test_a_broken_message_of_2026_07_28_is_found(request_: dict[str, Any], message: dict[str, Any]) -> None:
+    checked = conversation(MODERN, request_)
+    checked.gateway_sent({"jsonrpc": "2.0", **message})
+    assert len(checked.violations) >= 1
+
+
+# What goes to servers.
+
+META = {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}
+
+
+def test_a_good_conversation_with_a_server_passes() -> None:
+    legacy = UpstreamConversation()
+    legacy.gateway_sent({"jsonrpc": "2.0", "id": 0, "method": "server/discover", "params": {"_meta": META}})
+    info = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+    legacy.gateway_sent({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": info})
+    legacy.gateway_sent({"jsonrpc": "2.0", "method": "notifications/initialized"})
+    legacy.server_sent({"jsonrpc": "2.0", "id": "r", "method": "roots/list"})
+    legacy.gateway_sent({"jsonrpc": "2.0", "id": "r", "result": {"roots": []}})
+    modern = UpstreamConversation()
+    modern.gateway_sent({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": META}})
+    assert legacy.violations + modern.violations == []
+
+
+@pytest.mark.parametrize(
+    ("revision", "message"),
+    [
+        pytest.param("2025-11-25", {"id": 1, "method": "tools/call", "params": {}}, id="a call without a name"),
+        pytest.param("2025-11-25", {"id": 1, "method": "subscriptions/listen", "params": {"notifications": {}}}, id="listen"),
+        pytest.param("2025-11-25", {"id": 1, "method": "tools/list", "params": {"_meta": META}}, id="a modern request"),
+        pytest.param("2025-11-25", {"id": 9, "result": {}}, id="a result for nothing"),
+        pytest.param(MODERN, {"id": 1, "method": "tools/list"}, id="no _meta"),
+        pytest.param(MODERN, {"id": 1, "method": "ping", "params": {"_meta": META}}, id="ping"),
+        pytest.param(MODERN, {"id": 1, "result": {}}, id="a response"),
+    ],
+)
+def test_a_broken_message_to_a_server_is_found(revision: str, message: dict[str, Any]) -> None:
+    checked = UpstreamConversation()
+    checked.revision = revision
+    checked.gateway_sent({"jsonrpc": "2.0", **message})
+    assert len(checked.violations) >= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import everything_world as world
 import mcp_types as types
 from eras import is_modern
 from everything_registry import schema, text, tool
@@ -57,11 +58,13 @@ async def ask_user_url(ctx: Any, arguments: dict[str, Any], inputs: Inputs) -> A
     return types.CallToolResult(content=[text(answer["action"])])
 
 
-@tool("need-url", "Refuses until the user has visited a page", asks=True)
+@tool("need-url", "Refuses until the user has visited a page: for each id once, without one always", asks=True)
 async def need_url(ctx: Any, arguments: dict[str, Any], inputs: Inputs) -> Any:
     if is_modern(ctx):
         answer = (await inputs.ask(page=ask_url(ctx, "Sign in", "e-2")))["page"]
         return types.CallToolResult(content=[text(answer["action"])])
+    if "id" in arguments and world.was_here(arguments["id"]):
+        return types.CallToolResult(content=[text("accept")])
     raise MCPError(
         code=-32042,
         message="Sign in first",

@@ -40,6 +40,7 @@ class State:
     cancelled: list[str] = field(default_factory=list)
     notes: list[Any] = field(default_factory=list)
     roots_changed: int = 0
+    visited: set[str] = field(default_factory=set)
     log_level: dict[int, str] = field(default_factory=dict)
     subscriptions: dict[str, dict[int, Any]] = field(default_factory=lambda: defaultdict(dict))
     connections: dict[int, Any] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """What happens in the world, which no client told the server: a file that tests write to, and every process of the server reads.
 
 EVERYTHING_WORLD names a directory. A line in its file `changes` is a JSON object: `{"uri": …}` (a resource was updated),
-`{"tool": …}`, `{"prompt": …}` or `{"resource": …}` (one more of them). In its file `cancelled` stand the markers of cancelled calls.
+`{"tool": …}`, `{"prompt": …}` or `{"resource": …}` (one more of them). In its file `cancelled` stand the markers of cancelled calls, in `visited` the ids of pages that were asked for.
 """
 
 from __future__ import annotations
@@ -25,6 +25,19 @@ def note_cancelled(marker: str) -> None:
     if DIRECTORY is not None:
         with (Path(DIRECTORY) / "cancelled").open("a") as file:
             file.write(marker + "\n")
+
+
+def was_here(id: str) -> bool:
+    """Whether somebody asked about this id before, in whatever process."""
+    path = Path(DIRECTORY) / "visited" if DIRECTORY is not None else None
+    known = state.visited if path is None else set(path.read_text().splitlines() if path.exists() else [])
+    if id in known:
+        return True
+    state.visited.add(id)
+    if path is not None:
+        with path.open("a") as file:
+            file.write(id + "\n")
+    return False
 
 
 async def grown(ctx: Any, arguments: dict[str, Any]) -> Any:

@@ -7,6 +7,9 @@ Environment:
     RAW_WAIT_FILE=FILE  answers initialize when that file exists
     RAW_REVISION=R      answers initialize with that revision
     RAW_TOOL=NAME       has one more tool of that name
+    RAW_DISCOVER=HOW    answers server/discover not with -32601 but with an error of that code, an error without an id (noid), a result
+                        that is none (strange) or tells of another revision (other, older, both), noise (garbage), not at all (silent),
+                        or exits (exit)
 """
 
 from __future__ import annotations
@@ -220,6 +223,8 @@ def handle(message: Any, line: str) -> None:
         pass
     elif method == "initialize":
         initialize(message)
+    elif method == "server/discover":
+        discover(message["id"])
     elif method == "ping":
         answer(message["id"], {})
     elif method == "tools/list":
@@ -240,6 +245,29 @@ def handle(message: Any, line: str) -> None:
         answer(message["id"], {})
     else:
         send({"id": message["id"], "error": {"code": -32601, "message": f"unknown method {method}"}})
+
+
+def discover(identifier: Any) -> None:
+    how = os.environ.get("RAW_DISCOVER", "-32601")
+    match how:
+        case "silent":
+            pass
+        case "garbage":
+            write(b"what is server/discover?\n")
+        case "exit":
+            os._exit(5)
+        case "noid":
+            send({"id": None, "error": {"code": -32600, "message": "Invalid Request"}})
+        case "strange":
+            answer(identifier, {})
+        case "older":
+            answer(identifier, {"supportedVersions": ["2025-11-25"], "capabilities": {"tools": {}}})
+        case "other" | "both":
+            supported = ["2099-01-01"] + (["2025-11-25"] if how == "both" else [])
+            data = {"supported": supported, "requested": "2026-07-28"}
+            send({"id": identifier, "error": {"code": -32022, "message": "Unsupported protocol version", "data": data}})
+        case _:
+            send({"id": identifier, "error": {"code": int(how), "message": "no"}})
 
 
 def main() -> None:
