@@ -123,6 +123,7 @@ public final class Gateway: Sendable {
     public func drain(within limit: TimeAmount) async {
         draining.store(true, ordering: .relaxed)
         subscriptions.end()
+        parked.endWaiting()
         let loop = eventLoopGroup.next()
         let promise = loop.makePromise(of: Void.self)
         let isIdle = state.withLockedValue { state in

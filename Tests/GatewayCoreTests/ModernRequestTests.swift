@@ -249,6 +249,24 @@ struct ParkedExchangeTests {
         #expect(try retry(bench, state, keys).sink.texts.last?.contains("has expired") == true)
     }
 
+    @Test("nobody's input is waited for when the gateway stops")
+    func draining() async throws {
+        let server = server()
+        let bench = GatewayBench([server])
+        let call = try bench.modern("tools/call", #""name":"s__t""#)
+        server.link.receive(ask(1))
+        bench.settle()
+        _ = try asked(call.sink)
+        bench.gateway.beginDraining()
+        bench.gateway.parked.endWaiting()
+        bench.settle()
+        #expect(bench.gateway.openExchangeCount == 0)
+        let late = try bench.modern("tools/call", #""name":"s__t""#)
+        server.link.receive(ask(2))
+        bench.settle()
+        #expect(late.sink.errorCode == -32603)
+    }
+
     @Test("more than may wait are refused with the limit's name")
     func limit() throws {
         let server = server()

@@ -140,6 +140,7 @@ final class ModernRelay: ExchangeSink {
 
     /// Answers the request at hand with what the server asks.
     private func park(_ exchange: Exchange) {
+        guard !gateway.isDraining else { return exchange.fail(.draining, "the gateway is shutting down; send the request again") }
         let known = state.withLockedValue { $0.parked }
         guard let parked = known ?? gateway.parked.add(self) else {
             LimitHits.count(.maxParkedExchanges)

@@ -80,6 +80,19 @@ final class ParkedExchanges: Sendable {
         for (candidate, counter) in zip(Outcome.allCases, counters) where candidate == outcome { counter.increment() }
     }
 
+    /// Ends all that wait: what they wait for goes down with the gateway.
+    func endWaiting() {
+        let waiting = entries.withLockedValue { entries in
+            let waiting = entries.filter { $0.value.deadline != .distantFuture }
+            for id in waiting.keys { entries.removeValue(forKey: id) }
+            return Array(waiting.values)
+        }
+        for entry in waiting {
+            count(.cancelled)
+            entry.relay.expire()
+        }
+    }
+
     /// Ends those whose clients have not come back in time.
     func sweep() {
         let now = now()
