@@ -56,12 +56,12 @@ final class ModernResponder: ExchangeSink, RegisteredConnection, @unchecked Send
         }
     }
 
-    /// "Protocol Version Header", "Server Validation"; all other errors are answers like results.
+    /// "Protocol Version Header", "Server Validation"; what is wrong with the request is 400, all other errors are answers like results.
     private func status(of event: ExchangeEvent) -> HTTPResponseStatus {
         guard case .error(_, let cause) = event else { return .ok }
         return switch cause.code {
         case .methodNotFound: .notFound
-        case .headerMismatch, .missingRequiredClientCapability, .unsupportedProtocolVersion: .badRequest
+        case .parseError, .invalidRequest, .invalidParams, .headerMismatch, .missingRequiredClientCapability, .unsupportedProtocolVersion: .badRequest
         default: .ok
         }
     }
