@@ -27,9 +27,14 @@ extension Gateway {
 
     func writeOwnInfo(to buffer: inout ByteBuffer) { buffer.writeImmutableBuffer(ownInfo) }
 
+    /// An id for a session that is made later.
+    public func makeSessionID() -> SessionID { authority.make() }
+
     /// Makes the session that `initialize` asks for and, when it is durable, hands it over with the response.
+    ///
+    /// - Parameter id: what the client was told already; nil for one that it learns now.
     public func createSession(
-        _ initialize: Message, server: String?,
+        _ initialize: Message, id sessionID: SessionID? = nil, server: String?,
         completion: @escaping @Sendable (Result<(session: Session, response: ByteBuffer), SessionCreationError>) -> Void
     ) {
         let json = initialize.json
@@ -49,7 +54,8 @@ extension Gateway {
         let now = clock.now()
         // A copy: the slice would keep the whole request's memory alive.
         let record = SessionRecord(
-            id: authority.make(), clientID: String(clientName.prefix(255)), revision: .negotiate(requested: requested), server: server,
+            id: sessionID ?? authority.make(), clientID: String(clientName.prefix(255)), revision: .negotiate(requested: requested),
+            server: server,
             initializeParams: ByteBuffer(bytes: params.readableBytesView), createdAt: now, lastSeen: now)
         create(record) { result in
             self.ownCounters.count(.initialize, (try? result.get()) == nil ? .error : .ok)

@@ -373,7 +373,7 @@ async def test_nothing_that_a_client_chooses_becomes_a_label(start_gateway: Star
         assert after.series() == before
         assert "hostile" not in after.text and mcp.session_id not in after.text and mcp.session_id[:8] not in after.text
         assert after.labels("http_requests_total", "route") <= {
-            "/mcp", "/servers/{server}/mcp", "/health", "/ready", "/metrics", "/sse/events", "other", "/api/session/create",
+            "/mcp", "/servers/{server}/mcp", "/sse", "/servers/{server}/sse", "/messages", "/servers/{server}/messages", "/health", "/ready", "/metrics", "/sse/events", "other", "/api/session/create",
             "/api/session/validate", "/api/session", "/api/sessions", "/api/session/ticket", "/api/mcp/tools", "/api/mcp/call",
             "/api/openapi.json",
         }  # fmt: skip

@@ -41,6 +41,9 @@ enum ConfigurationKeys {
             "enableSSE", \.enableSSE,
             "Whether clients may be answered with, and may open, SSE streams. Without it every answer is JSON, GET gets 405, and progress and log messages are dropped.",
             otherVariables: ["ENABLE_SSE"]),
+        .flag(
+            "enableLegacySSE", \.enableLegacySSE,
+            "Whether HTTP+SSE, the transport of 2024-11-05, is served at `/sse` and `/messages` too. Needs `enableSSE`."),
         .integer(
             "threads", 1...256, \.threads, "Event loops that serve clients and upstreams.", defaultText: "half the cores, at least 1"),
         .duration(

@@ -20,6 +20,8 @@ public struct GatewaySettings: Sendable, Equatable {
     public var allowedHosts: [String] = []
     /// Whether clients may be answered with, and may open, SSE streams.
     public var enableSSE = true
+    /// Whether HTTP+SSE, the transport of 2024-11-05, is served too.
+    public var enableLegacySSE = true
     /// Number of event loops that serve clients.
     public var threads = SystemDefaults.threads()
     /// How long open exchanges may go on after SIGTERM.

@@ -88,7 +88,7 @@ extension Session {
 
     /// Ends everything that the session has in this process.
     func end() -> [EventLoopFuture<Void>] {
-        let (peers, streams, exchanges) = state.withLockedValue { state in
+        let (peers, streams, exchanges, sink) = state.withLockedValue { state in
             state.isEnded = true
             defer {
                 state.peers.removeAll()
@@ -97,13 +97,16 @@ extension Session {
                 state.feed = nil
                 state.inputs.removeAll()
                 state.subscriptions.removeAll()
+                state.unsolicited = nil
             }
             return (
-                state.peers, state.listening + Array(state.streams.values) + (state.feed.map { [$0] } ?? []), Array(state.exchanges.values)
+                state.peers, state.listening + Array(state.streams.values) + (state.feed.map { [$0] } ?? []), Array(state.exchanges.values),
+                state.unsolicited
             )
         }
         for exchange in exchanges { exchange.cancel(reason: .jsonString("session ended")) }
         for stream in streams { stream.end() }
+        sink?.sessionEnded()
         return peers.map { name, peer in gateway.host(named: name)?.release(peer) ?? peer.stop() }
     }
 }

@@ -2,9 +2,15 @@ public import MCPProtocol
 import NIOConcurrencyHelpers
 public import NIOCore
 
-/// Where a transport without SSE streams (stdio) takes messages that belong to no request.
+/// Where a transport without streams that can be resumed (stdio, HTTP+SSE) takes messages that belong to no request.
 public protocol UnsolicitedSink: AnyObject, Sendable {
     func send(_ message: ByteBuffer)
+    /// The session was deleted or has expired.
+    func sessionEnded()
+}
+
+extension UnsolicitedSink {
+    public func sessionEnded() {}
 }
 
 /// What an instance holds of a session while it is in use. What must outlive the process is in the stores.
@@ -100,7 +106,8 @@ public final class Session: Sendable {
     /// Streams that a client is connected to now.
     public var connectedStreams: Int {
         state.withLockedValue { state in
-            state.listening.count { $0.isConnected } + state.streams.values.count { $0.isConnected } + (state.feed?.subscriberCount ?? 0)
+            (state.unsolicited == nil ? 0 : 1) + state.listening.count { $0.isConnected } + state.streams.values.count { $0.isConnected }
+                + (state.feed?.subscriberCount ?? 0)
         }
     }
 

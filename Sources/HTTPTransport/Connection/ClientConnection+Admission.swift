@@ -15,7 +15,7 @@ extension ClientConnection {
         isKeepAlive = head.isKeepAlive && !head.offersUpgrade && !server.gateway.isDraining
         version = received.version
         let target = RequestTarget(received.uri)
-        let route = target.map { HTTPRoute(path: $0.path, isAPIEnabled: server.settings.isAPIEnabled, hasMetrics: server.hasMetrics) }
+        let route = target.map { HTTPRoute(path: $0.path, settings: server.settings, hasMetrics: server.hasMetrics) }
         begin(head, route: route ?? .unknown)
         if head.hasBody || head.expectsContinue {
             deadline.start(.body, now: request.startedAt, settings: server.settings)
@@ -77,25 +77,37 @@ extension ClientConnection {
             throw .unsupportedEncoding
         }
         guard let length = head.contentLength, length > server.settings.maxBodyBytes else {
-            return try admitContent(head, route: route)
+            return try admitContent(head, route: route, target: target)
         }
         throw .tooLarge(server.settings)
     }
 
-    private func admitContent(_ head: RequestHead, route: HTTPRoute) throws(Refusal) -> NamedRevision {
-        guard case .mcp(let endpoint) = route else {
-            if route == .events { try server.rules.checkEvents(head) }
+    private func admitContent(_ head: RequestHead, route: HTTPRoute, target: RequestTarget) throws(Refusal) -> NamedRevision {
+        switch route {
+        case .mcp: break
+        case .sse(let endpoint):
+            try server.rules.checkEvents(head)
+            try checkServer(of: endpoint)
             return NamedRevision(value: nil)
+        case .messages(let endpoint):
+            try checkMessages(head, endpoint: endpoint, target: target)
+            return NamedRevision(value: nil)
+        case .events:
+            try server.rules.checkEvents(head)
+            return NamedRevision(value: nil)
+        case .api, .health, .ready, .metrics, .unknown: return NamedRevision(value: nil)
         }
         let revision = try server.rules.check(head)
-        if let name = endpoint.server, !server.gateway.hasServer(name) {
-            throw Refusal(
-                status: .notFound, error: RPCError(code: .invalidRequest, message: "There is no server \"\(name.prefix(64))\" here"))
-        }
+        if let endpoint = route.endpoint { try checkServer(of: endpoint) }
         if head.isChunked || (head.contentLength ?? 0) >= Self.largeBody, !head.namesModernRevision, let text = head.sessionID {
             guard let id = SessionID(text), server.gateway.mayExist(id) else { throw noSession }
         }
         return NamedRevision(value: revision)
+    }
+
+    private func checkServer(of endpoint: MCPEndpoint) throws(Refusal) {
+        guard let name = endpoint.server, !server.gateway.hasServer(name) else { return }
+        throw Refusal(status: .notFound, error: RPCError(code: .invalidRequest, message: "There is no server \"\(name.prefix(64))\" here"))
     }
 
     /// RFC 9110, section 10.1.1.

@@ -53,8 +53,7 @@ extension ClientConnection {
 
     /// The one server that the request's endpoint is confined to.
     var endpointServer: String? {
-        guard case .mcp(let endpoint) = request.route else { return nil }
-        return endpoint.server
+        request.route.endpoint?.server
     }
 
     /// Finds the session that the request names; answers itself when there is none.
@@ -121,26 +120,13 @@ extension ClientConnection {
     func dispatchBatch(
         _ elements: [Result<Message, MessageError>], session: Session, revision: Revision?, eventLoop: any EventLoop
     ) {
-        func refuseBatch(_ reason: String, id: ByteBuffer? = nil) {
-            refuse(Refusal(status: .badRequest, error: RPCError(code: .invalidRequest, message: reason)), closing: false, id: id)
+        let messages: [Message]
+        do throws(RefusedMessages) {
+            let revision = max(revision ?? session.revision, session.revision)
+            messages = try MessageBatch.messages(elements, revision: revision, settings: server.settings)
+        } catch {
+            return refuse(error.refusal, closing: false, id: error.id)
         }
-        guard (revision ?? session.revision).hasBatches, session.revision.hasBatches else {
-            return refuseBatch("JSON-RPC batches are not part of revision \(session.revision.rawValue)")
-        }
-        let limit = server.settings.maxBatchSize
-        guard elements.count <= limit else {
-            LimitHits.count(.maxBatchSize)
-            return refuseBatch("a batch may hold \(limit) messages (limits.maxBatchSize)")
-        }
-        guard !elements.isEmpty else { return refuseBatch("an empty batch is no request") }
-        var messages: [Message] = []
-        for element in elements {
-            switch element {
-            case .success(let message): messages.append(message)
-            case .failure(let error): return refuseBatch(error.description, id: error.id)
-            }
-        }
-        guard !messages.contains(where: { $0.methodName == .initialize }) else { return refuseBatch("initialize must not be in a batch") }
         let requests = messages.filter { $0.kind == .request }
         if let refusal = Refusal.tooFast(session, server.gateway, count: requests.count) { return refuse(refusal, closing: false) }
         for message in messages where message.kind != .request { server.gateway.accept(message, in: session) }

@@ -31,12 +31,14 @@ extension ClientConnection {
         channel.closeFuture.whenComplete { _ in timer.cancel() }
     }
 
-    func respond(_ status: HTTPResponseStatus, body: ByteBuffer?, headers extra: [(String, String)] = []) {
+    func respond(
+        _ status: HTTPResponseStatus, body: ByteBuffer?, headers extra: [(String, String)] = [], type: String = "application/json"
+    ) {
         guard let context else { return }
         var headers = HTTPHeaders()
         headers.reserveCapacity(4 + extra.count)
         if let body {
-            headers.add(name: "content-type", value: "application/json")
+            headers.add(name: "content-type", value: type)
             headers.add(name: "content-length", value: String(body.readableBytes))
         } else if status != .noContent {
             headers.add(name: "content-length", value: "0")
@@ -145,8 +147,11 @@ extension ClientConnection {
 
     /// Ends the stream's response; abruptly closes the connection, so that the client knows that there was more to come.
     func endStream(abruptly: Bool) {
-        guard let context, case .streaming = state else { return }
-        state = .idle
+        guard let context else { return }
+        switch state {
+        case .streaming, .serving: state = .idle
+        default: return
+        }
         waitingBytes = 0
         if abruptly { context.close(promise: nil) } else { finishResponse(context) }
     }

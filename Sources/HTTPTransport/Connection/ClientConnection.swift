@@ -26,6 +26,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         case streaming(SSEWriter)
         /// The answer of ``modern`` is a stream.
         case streamingModern
+        /// The stream of a client of HTTP+SSE.
+        case serving(HTTPSSEStream)
         /// The request is Hummingbird's.
         case passing
         /// Answered before the body ended; the connection closes.
@@ -132,7 +134,11 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         responder = nil
         modern?.disconnected()
         modern = nil
-        if case .streaming(let writer) = state { writer.stop() }
+        switch state {
+        case .streaming(let writer): writer.stop()
+        case .serving(let stream): stream.stop()
+        default: break
+        }
         heldEnd?.promise?.fail(ChannelError.ioOnClosedChannel)
         heldEnd = nil
         state = .closing
@@ -154,7 +160,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
             // After what is on its way to the client.
             context.close(mode: .output, promise: nil)
         case .closing where !isLingering: break
-        case .reading, .refusing, .preflight, .streaming, .streamingModern, .closing: context.close(promise: nil)
+        case .reading, .refusing, .preflight, .streaming, .streamingModern, .serving, .closing: context.close(promise: nil)
         }
     }
 
@@ -172,7 +178,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         case .reading, .refusing, .preflight, .passing:
             guard request.status == 0 else { return context.close(promise: nil) }
             refuse(.malformed, closing: true)
-        case .idle, .answering, .streaming, .streamingModern, .closing: context.close(promise: nil)
+        case .idle, .answering, .streaming, .streamingModern, .serving, .closing: context.close(promise: nil)
         }
     }
 
@@ -207,7 +213,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         case .preflight:
             droppedBytes += part.readableBytes
             if droppedBytes > Self.droppedBodyLimit { context.close(promise: nil) }
-        case .idle, .answering, .streaming, .streamingModern, .closing: break
+        case .idle, .answering, .streaming, .streamingModern, .serving, .closing: break
         }
     }
 
@@ -221,14 +227,16 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         case .preflight(let methods): respond(.noContent, body: nil, headers: CrossOrigin.preflight(methods: methods))
         case .reading(let admitted):
             state = .answering
-            switch request.method {
-            case .POST: post(admitted)
-            case .GET where request.route == .events: openFeed(admitted)
-            case .GET: listen(admitted)
+            switch (request.route, request.method) {
+            case (.sse, _): openHTTPSSE()
+            case (.messages, _): postToHTTPSSE()
+            case (_, .POST): post(admitted)
+            case (.events, _): openFeed(admitted)
+            case (_, .GET): listen(admitted)
             default: delete(admitted)
             }
         case .closing: if isLingering { context.close(promise: nil) }
-        case .idle, .answering, .streaming, .streamingModern: break
+        case .idle, .answering, .streaming, .streamingModern, .serving: break
         }
         // Answered before its end, as the router may do.
         if request.hasEnded { becomeIdle() }

@@ -1,18 +1,29 @@
-/// Which MCP endpoint a request path names.
+/// Which servers an MCP endpoint leads to.
 package enum MCPEndpoint: Equatable {
-    /// `/mcp`
+    /// All of them: `/mcp`.
     case all
-    /// `/servers/<name>/mcp`
+    /// One: `/servers/<name>/mcp`.
     case server(String)
 
-    init?(path: Substring) {
-        if path == "/mcp" {
+    /// - Parameter name: of the endpoint, with its slash.
+    init?(path: Substring, name endpoint: String) {
+        if path == endpoint {
             self = .all
             return
         }
-        guard path.hasPrefix("/servers/"), path.hasSuffix("/mcp"), path.utf8.count >= "/servers//mcp".utf8.count else { return nil }
-        let name = path.dropFirst("/servers/".count).dropLast("/mcp".count)
+        guard path.hasPrefix("/servers/"), path.hasSuffix(endpoint), path.utf8.count >= "/servers/".utf8.count + endpoint.utf8.count else {
+            return nil
+        }
+        let name = path.dropFirst("/servers/".count).dropLast(endpoint.count)
         self = .server(String(name))
+    }
+
+    /// The path of the endpoint that is called `name`, with its slash.
+    func path(_ name: String) -> String {
+        switch self {
+        case .all: name
+        case .server(let server): "/servers/\(server)\(name)"
+        }
     }
 
     var server: String? {

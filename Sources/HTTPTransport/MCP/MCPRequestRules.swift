@@ -50,6 +50,11 @@ struct MCPRequestRules: Sendable {
         }
     }
 
+    /// Checks the header of a message for a stream of HTTP+SSE. What its clients accept does not matter: the answer comes on the stream.
+    func checkMessages(_ head: RequestHead) throws(Refusal) {
+        guard isJSON(head.contentType) else { throw refuse(.unsupportedMediaType, "Content-Type must be application/json") }
+    }
+
     /// Checks everything else that the header of an MCP request decides. The revision is what the header names, nil without one.
     func check(_ head: RequestHead) throws(Refusal) -> Revision? {
         switch head.method {

@@ -3,6 +3,10 @@ import NIOHTTP1
 /// What a request's path names. Everything that differs between paths before a handler runs is decided here.
 package enum HTTPRoute: Equatable {
     case mcp(MCPEndpoint)
+    /// `/sse`, `/servers/<name>/sse`: the stream of HTTP+SSE.
+    case sse(MCPEndpoint)
+    /// `/messages`, `/servers/<name>/messages`: what its clients send.
+    case messages(MCPEndpoint)
     /// `/sse/events`
     case events
     case api(APIRoute)
@@ -23,10 +27,21 @@ package enum HTTPRoute: Equatable {
         case openAPI = "/api/openapi.json"
     }
 
-    init(path: Substring, isAPIEnabled: Bool, hasMetrics: Bool) {
-        if let endpoint = MCPEndpoint(path: path) {
+    init(path: Substring, settings: HTTPTransportSettings, hasMetrics: Bool) {
+        let isAPIEnabled = settings.isAPIEnabled
+        if let endpoint = MCPEndpoint(path: path, name: "/mcp") {
             self = .mcp(endpoint)
             return
+        }
+        if settings.servesHTTPSSE {
+            if let endpoint = MCPEndpoint(path: path, name: "/sse") {
+                self = .sse(endpoint)
+                return
+            }
+            if let endpoint = MCPEndpoint(path: path, name: "/messages") {
+                self = .messages(endpoint)
+                return
+            }
         }
         switch path {
         case "/health": self = .health
@@ -47,6 +62,10 @@ package enum HTTPRoute: Equatable {
         switch self {
         case .mcp(.all): "/mcp"
         case .mcp(.server): "/servers/{server}/mcp"
+        case .sse(.all): "/sse"
+        case .sse(.server): "/servers/{server}/sse"
+        case .messages(.all): "/messages"
+        case .messages(.server): "/servers/{server}/messages"
         case .events: "/sse/events"
         case .api(let route): route.rawValue
         case .health: "/health"
@@ -77,12 +96,22 @@ package enum HTTPRoute: Equatable {
             case .call: 13
             case .openAPI: 14
             }
+        case .sse(.all): 15
+        case .sse(.server): 16
+        case .messages(.all): 17
+        case .messages(.server): 18
         }
     }
 
     /// Whether errors are JSON-RPC errors; else they are those of the REST API.
-    var isMCP: Bool {
-        if case .mcp = self { true } else { false }
+    var isMCP: Bool { endpoint != nil }
+
+    /// Which servers it leads to; nil where that is no question.
+    var endpoint: MCPEndpoint? {
+        switch self {
+        case .mcp(let endpoint), .sse(let endpoint), .messages(let endpoint): endpoint
+        case .events, .api, .health, .ready, .metrics, .unknown: nil
+        }
     }
 
     /// Whether a foreign `Host` is let in: probes ask by address, and there is nothing to steal.
@@ -94,7 +123,7 @@ package enum HTTPRoute: Equatable {
     /// Whether the hot path answers it; other known routes are the router's.
     var isHot: Bool {
         switch self {
-        case .mcp, .events: true
+        case .mcp, .sse, .messages, .events: true
         case .api, .health, .ready, .metrics, .unknown: false
         }
     }
@@ -103,7 +132,8 @@ package enum HTTPRoute: Equatable {
     var methods: String? {
         switch self {
         case .mcp, .unknown: nil
-        case .events: "GET"
+        case .events, .sse: "GET"
+        case .messages: "POST"
         case .health, .ready, .metrics: "GET, HEAD"
         case .api(let route):
             switch route {

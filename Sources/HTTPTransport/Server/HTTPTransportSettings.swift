@@ -11,6 +11,8 @@ public struct HTTPTransportSettings: Sendable {
     public var allowedHosts: [String] = []
     /// Whether responses may be SSE streams and GET opens one.
     public var enableSSE = true
+    /// Whether HTTP+SSE, the transport of 2024-11-05, is served where streams are.
+    public var enableLegacySSE = true
     /// What `retry:` tells clients.
     public var retry: TimeAmount = .seconds(1)
     /// Silence on a stream after which a comment is sent.
@@ -52,6 +54,8 @@ public struct HTTPTransportSettings: Sendable {
     public var backlog = 4096
 
     public init() {}
+
+    var servesHTTPSSE: Bool { enableSSE && enableLegacySSE }
 
     var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
 }

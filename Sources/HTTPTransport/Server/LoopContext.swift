@@ -12,6 +12,7 @@ final class LoopContext {
     private var streaming = ConnectionRegistry<SSEWriter>()
     private var waitingModern = ConnectionRegistry<ModernResponder>()
     private var streamingModern = ConnectionRegistry<ModernResponder>()
+    private var serving = ConnectionRegistry<HTTPSSEStream>()
     private var deadlineTimer: RepeatedTask?
     private var waitTimer: RepeatedTask?
     private var keepAliveTimer: RepeatedTask?
@@ -111,6 +112,13 @@ final class LoopContext {
         watchStreaming()
     }
 
+    func startedStreaming(_ stream: HTTPSSEStream) {
+        guard stream.registryIndex == nil else { return }
+        serving.add(stream)
+        load.openStream()
+        watchStreaming()
+    }
+
     private func watchStreaming() {
         guard keepAliveTimer == nil else { return }
         let context = NIOLoopBound(self, eventLoop: eventLoop)
@@ -130,12 +138,20 @@ final class LoopContext {
         load.closeStream()
     }
 
+    func stoppedStreaming(_ stream: HTTPSSEStream) {
+        guard stream.registryIndex != nil else { return }
+        serving.remove(stream)
+        load.closeStream()
+    }
+
     func askListenersToReconnect() {
+        // A copy: a stream that ends leaves the registry.
+        for stream in serving.members { stream.leave() }
         for writer in streaming.members where writer.stream.kind != .exchange { writer.askToReconnect() }
     }
 
     private func keepAlive() {
-        guard !streaming.members.isEmpty || !streamingModern.members.isEmpty else {
+        guard !streaming.members.isEmpty || !streamingModern.members.isEmpty || !serving.members.isEmpty else {
             keepAliveTimer?.cancel()
             keepAliveTimer = nil
             return
@@ -143,6 +159,7 @@ final class LoopContext {
         let now = NIODeadline.now()
         for writer in streaming.members { writer.keepAlive(now: now) }
         for responder in streamingModern.members { responder.keepAlive(now: now) }
+        for stream in serving.members { stream.keepAlive(now: now) }
     }
 }
 

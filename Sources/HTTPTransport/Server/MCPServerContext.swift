@@ -10,6 +10,8 @@ final class MCPServerContext: Sendable {
     let logger: Logger
     private let loops: [ObjectIdentifier: NIOLoopBoundBox<LoopContext>]
     let load: RequestLoad
+    /// Of HTTP+SSE.
+    let streams = HTTPSSEStreams()
     /// Whether `/metrics` is served.
     let hasMetrics: Bool
 

@@ -36,6 +36,7 @@ extension GatewaySettings {
         http.allowedOrigins = allowedOrigins
         http.allowedHosts = allowedHosts
         http.enableSSE = enableSSE
+        http.enableLegacySSE = enableLegacySSE
         http.retry = TimeAmount(streams.retry)
         http.keepAlive = TimeAmount(streams.keepAlive)
         http.firstEventWait = TimeAmount(streams.firstEventWait)

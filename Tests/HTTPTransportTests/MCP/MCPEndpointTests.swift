@@ -18,7 +18,7 @@ struct MCPEndpointTests {
             ("/servers/a?/mcp", nil),
         ] as [(String, MCPEndpoint?)])
     func paths(uri: String, expected: MCPEndpoint?) {
-        #expect(RequestTarget(uri).flatMap { MCPEndpoint(path: $0.path) } == expected)
+        #expect(RequestTarget(uri).flatMap { MCPEndpoint(path: $0.path, name: "/mcp") } == expected)
     }
 
     @Test("only the endpoint of one server has a name")

@@ -5,8 +5,12 @@ import Testing
 
 @Suite("Routes and targets")
 struct HTTPRouteTests {
-    private func route(_ path: String, api: Bool = true, metrics: Bool = true) -> HTTPRoute {
-        HTTPRoute(path: path[...], isAPIEnabled: api, hasMetrics: metrics)
+    private func route(_ path: String, api: Bool = true, metrics: Bool = true, legacySSE: Bool = true, sse: Bool = true) -> HTTPRoute {
+        var settings = HTTPTransportSettings()
+        settings.isAPIEnabled = api
+        settings.enableLegacySSE = legacySSE
+        settings.enableSSE = sse
+        return HTTPRoute(path: path[...], settings: settings, hasMetrics: metrics)
     }
 
     @Test("no label of a route holds anything that a client chose")
@@ -14,7 +18,10 @@ struct HTTPRouteTests {
         #expect(route("/servers/secret-name/mcp").label == "/servers/{server}/mcp")
         #expect(route("/anything/else").label == "other")
         let known: [HTTPRoute] =
-            [.mcp(.all), .mcp(.server("x")), .events, .health, .ready, .metrics, .unknown] + HTTPRoute.APIRoute.allCases.map { .api($0) }
+            [
+                .mcp(.all), .mcp(.server("x")), .sse(.all), .sse(.server("x")), .messages(.all), .messages(.server("x")), .events, .health,
+                .ready, .metrics, .unknown,
+            ] + HTTPRoute.APIRoute.allCases.map { .api($0) }
         #expect(Set(known.map(\.label)).count == known.count)
         #expect(Set(known.map(\.number)).count == known.count)
     }
@@ -26,6 +33,10 @@ struct HTTPRouteTests {
         #expect(route("/sse/events", api: false) == .unknown)
         #expect(route("/mcp", api: false, metrics: false) == .mcp(.all))
         #expect(route("/health", api: false, metrics: false) == .health)
+        for path in ["/sse", "/messages", "/servers/x/sse", "/servers/x/messages"] {
+            #expect(route(path, legacySSE: false) == .unknown)
+            #expect(route(path, sse: false) == .unknown)
+        }
     }
 
     @Test("a path has its methods and no others")
@@ -34,6 +45,8 @@ struct HTTPRouteTests {
         #expect(!route("/api/mcp/call").allows(.GET))
         #expect(route("/health").allows(.HEAD))
         #expect(!route("/sse/events").allows(.HEAD))
+        #expect(!route("/sse").allows(.POST))
+        #expect(!route("/servers/x/messages").allows(.GET))
         #expect(!route("/api/session").allows(.RAW(value: "DELET")))
     }
 

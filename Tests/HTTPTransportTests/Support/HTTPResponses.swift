@@ -90,6 +90,7 @@ struct ServerSentEvent: Sendable, Equatable {
     }
 
     var id: String?
+    var name: String?
     var data: String?
     var retry: Int?
     var comment: String?
@@ -103,6 +104,7 @@ struct ServerSentEvent: Sendable, Equatable {
             let value = line.drop { $0 != ":" }.dropFirst().trimmingPrefix(" ").description
             switch line.prefix(while: { $0 != ":" }) {
             case "id": id = value
+            case "event": name = value
             case "data": data = value
             case "retry": retry = Int(value)
             default: break

@@ -52,6 +52,7 @@ final class RawClient: Sendable {
     func halfClose() async throws { try await channel.close(mode: .output) }
 
     func startReading() async throws { try await channel.setOption(.autoRead, value: true).get() }
+    func stopReading() async throws { try await channel.setOption(.autoRead, value: false).get() }
 
     func head() async throws -> ResponseHead { try await received.wait(for: "a response") { $0.takeHead() } }
 
