@@ -48,10 +48,13 @@ struct SSEClient: Sendable {
 
     func next() async throws -> String { try await stream.message().data ?? "" }
 
-    /// POSTs a request and takes the next message of the stream.
+    /// POSTs a request and takes the next message of the stream that is no change of a list: a server may be ready only then.
     func request(_ body: String) async throws -> String {
         let response = try await post(body)
         guard response.status == 202 else { throw Failed(what: "\(response.status) \(response.body)") }
-        return try await next()
+        while true {
+            let message = try await next()
+            if !message.contains("/list_changed") { return message }
+        }
     }
 }
