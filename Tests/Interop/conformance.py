@@ -117,6 +117,7 @@ class Conversation:
         self.checked = 0
         self.sent_by_gateway: list[Any] = []
         self._requests: dict[str, dict[str, Any]] = {}
+        self._malformed: set[str] = set()
         self._lock = threading.Lock()
 
     def client_sent(self, payload: Any) -> None:
@@ -127,6 +128,9 @@ class Conversation:
                     self._requests[_identifier(message)] = message
                     if self.revision is None and f"{META}protocolVersion" in meta_of(message):
                         self.revision = MODERN
+                elif isinstance(message, dict) and "id" in message:
+                    # No request, but its id could be read.
+                    self._malformed.add(_identifier(message))
 
     def gateway_sent(self, payload: Any) -> None:
         """Checks one payload of the gateway: a message or, in 2025-03-26 only, a batch."""
@@ -231,7 +235,7 @@ class Conversation:
             # JSON-RPC 2.0, section 5: null where the id of the request could not be read. The schemas know no null id, those before
             # 2025-11-25 no absent one either, and the transport section of each of them allows an error that has no id.
             body["id"] = 0
-        elif _identifier(message) not in self._requests:
+        elif _identifier(message) not in self._requests and _identifier(message) not in self._malformed:
             self._violation(message, "an error for a request that the client did not send")
         envelope = "JSONRPCErrorResponse" if _validator(self._revision, "JSONRPCErrorResponse") else "JSONRPCError"
         self._expect(message, envelope, body)

@@ -22,6 +22,8 @@ def servers(era: str) -> dict[str, Any]:
 
 
 NOT_BRIDGED = {
+    "input-required-result-basic-elicitation": "it asks for a key by name, and a server of before 2026-07-28 gives its requests "
+    "no keys (2026-07-28 basic/patterns/mrtr, InputRequests: keys are assigned by the server)",
     "input-required-result-multiple-input-requests": "a server of before 2026-07-28 asks one question in a request of its own, "
     "and its next one may depend on the answer (2025-11-25 client/elicitation, client/sampling, client/roots)",
     "input-required-result-ignore-extra-params": "the answers come before the question: a server of before 2026-07-28 gives its "

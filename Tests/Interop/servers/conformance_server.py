@@ -66,15 +66,20 @@ async def progress(ctx: Any, arguments: dict[str, Any]) -> Any:
     return types.CallToolResult(content=[text(str((ctx.meta or {}).get("progress_token", "none")))])
 
 
+# As in the SDK's own server for the scenarios: what was added is gone again when the clients are told.
+
+
 async def change_tools(ctx: Any, arguments: dict[str, Any]) -> Any:
-    TOOLS.setdefault("test_dynamic_tool", ("Was added", says(text("dynamic"))))
+    TOOLS["test_dynamic_tool"] = ("Was added", says(text("dynamic")))
+    del TOOLS["test_dynamic_tool"]
     await ctx.session.send_tool_list_changed()
     await bus.publish(ToolsListChanged())
     return types.CallToolResult(content=[text("changed")])
 
 
 async def change_prompts(ctx: Any, arguments: dict[str, Any]) -> Any:
-    PROMPTS.setdefault("test_dynamic_prompt", types.Prompt(name="test_dynamic_prompt", description="Was added"))
+    PROMPTS["test_dynamic_prompt"] = types.Prompt(name="test_dynamic_prompt", description="Was added")
+    del PROMPTS["test_dynamic_prompt"]
     await ctx.session.send_prompt_list_changed()
     await bus.publish(PromptsListChanged())
     return types.CallToolResult(content=[text("changed")])
@@ -226,7 +231,7 @@ async def on_list_prompts(ctx: Any, params: Any) -> types.ListPromptsResult:
 async def on_get_prompt(ctx: Any, params: types.GetPromptRequestParams) -> Any:
     arguments = params.arguments or {}
     match params.name:
-        case "test_simple_prompt" | "test_dynamic_prompt":
+        case "test_simple_prompt":
             content: list[Any] = [text("This is a simple prompt for testing.")]
         case "test_prompt_with_arguments":
             content = [text(f"Prompt with arguments: arg1='{arguments.get('arg1')}', arg2='{arguments.get('arg2')}'")]
