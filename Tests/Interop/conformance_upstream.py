@@ -41,15 +41,14 @@ class UpstreamConversation:
         self.sent_by_gateway.append(message)
         if not isinstance(message, dict):
             return self._violation(message, "not a JSON-RPC message")
-        if message.get("method") == "initialize":
-            self.revision = message["params"]["protocolVersion"]
         modern = f"{META}protocolVersion" in meta_of(message)
-        if modern and message.get("method") != "server/discover" and self.revision not in (None, MODERN):
-            self._violation(message, f"a request of {MODERN} in a session of {self.revision}")
-        if modern and self.revision is None:
-            self.revision = MODERN
-        # The probe is of the modern era, whatever comes of it.
-        revision = MODERN if modern else self.revision or conformance.LATEST_LEGACY
+        # Before the server has answered the gateway finds out what it speaks, and asks in the words of either era.
+        is_asking = message.get("method") in ("server/discover", "initialize")
+        if modern and not is_asking:
+            if self.revision not in (None, MODERN):
+                self._violation(message, f"a request of {MODERN} in a session of {self.revision}")
+            self.revision = self.revision or MODERN
+        revision = MODERN if modern else conformance.LATEST_LEGACY if is_asking else self.revision or conformance.LATEST_LEGACY
         if "method" in message:
             self._check_call(message, revision)
         elif revision == MODERN:

@@ -281,8 +281,16 @@ async def changed(peer: Peer, world: Path, kind: str, notification: type) -> str
 
 
 async def is_listed(list_method: Any, key: str, name: str) -> None:
+    async def names() -> list[str]:
+        try:
+            return [one.name for one in await all_pages(list_method, key)]
+        except MCPError as error:
+            # The list changed between two of its pages.
+            assert error.error.code == -32602
+            return []
+
     with anyio.fail_after(PATIENCE):
-        while name not in [one.name for one in await all_pages(list_method, key)]:
+        while name not in await names():
             await anyio.sleep(0.1)
 
 

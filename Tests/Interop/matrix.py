@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from features import FEATURES, Feature
+from mcp import MCPError
 from peers import KINDS, Kind, Peer
 
 ASKING_THE_USER = {"elicitation by form", "rounds of input", "several inputs at once", "progress around an input"}
@@ -32,11 +33,18 @@ async def call_built_in(peer: Peer, world: Path) -> None:
     assert not result.is_error and result.structured_content and result.content[0].text
 
 
+async def no_resource_built_in(peer: Peer, world: Path) -> None:
+    with pytest.raises(MCPError) as raised:
+        await peer.client.read_resource("everything://nothing")
+    assert raised.value.error.code == (-32602 if peer.kind.is_modern else -32002)
+
+
 OF_THE_BUILT_IN: dict[str, Feature] = {
     "discover or initialize": discover_built_in,
     "tools list": list_built_in,
     "tools call": call_built_in,
-    **{name: FEATURES[name] for name in ("ping", "unknown method", "unknown tool", "missing resource")},
+    "missing resource": no_resource_built_in,
+    **{name: FEATURES[name] for name in ("ping", "unknown method", "unknown tool")},
 }
 """What the built-in server has; it has no tools of the server that uses everything."""
 

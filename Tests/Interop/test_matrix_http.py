@@ -10,7 +10,7 @@ from typing import Any
 
 import matrix
 import pytest
-from matrix_stage import http_servers, peer, peers, remote, sent_over_http, wires, world  # noqa: F401
+from matrix_stage import found_in_gaps, http_servers, peer, peers, remote, sent_over_http, wires, world  # noqa: F401
 from peers import Peer
 from recorder import Recorder
 
@@ -27,6 +27,10 @@ async def test_a_feature_works(peer: Peer, world: Path, kind: str, upstream: str
 
 
 # After the cells: what they let the gateway send.
+
+
+def test_what_was_sent_to_clients_in_empty_cells_conforms_to_their_revision(found_in_gaps: list[str]) -> None:  # noqa: F811
+    assert not found_in_gaps, "\n".join(found_in_gaps[:10])
 
 
 @pytest.mark.parametrize("server", ["legacy-http", "modern-http"])

@@ -22,6 +22,8 @@ PERSON = {
 
 def ask_url(ctx: Any, message: str, identifier: str) -> types.ElicitRequest:
     """A question to the user with a page for the answer. Since 2026-07-28 it has no identifier."""
+    if ctx.protocol_version < "2025-11-25":
+        raise MCPError(code=-32050, message="the client's revision has no elicitation by a page")
     more = {} if is_modern(ctx) else {"elicitation_id": identifier}
     return types.ElicitRequest(params=types.ElicitRequestURLParams(message=message, url=SIGN_IN, **more))
 
