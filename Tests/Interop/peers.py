@@ -93,7 +93,10 @@ class Peer:
     async def open(self, server: Any, timeout: float = 40) -> Peer:
         ready = asyncio.Event()
         mode = "auto" if self.kind.is_modern else "legacy"
-        client = sdk_client(server, self.seen, mode=mode, client_info=types.Implementation(name=self.kind.name, version="1"))
+        # The SDK declares what it can whatever it offers; a client of before 2025-06-18 knows of no elicitation.
+        options = {"elicitation_callback": None} if self.kind.revision < "2025-06-18" else {}
+        info = types.Implementation(name=self.kind.name, version="1")
+        client = sdk_client(server, self.seen, mode=mode, client_info=info, **options)
 
         async def live() -> None:
             async with client:
