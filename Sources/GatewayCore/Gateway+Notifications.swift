@@ -33,7 +33,7 @@ extension Gateway {
             forwardToOwnPeers(message, of: session)
         default:
             forwardToOwnPeers(message, of: session)
-            for host in hosts(of: session) where host.definition.isolation == .shared {
+            for host in hosts(of: session) where host.isShared {
                 _ = host.withPeer(for: session) { $0.notify(oneLine(message)) }
             }
         }

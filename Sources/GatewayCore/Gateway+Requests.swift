@@ -44,6 +44,10 @@ extension Gateway {
 
     /// Sends an exchange to an upstream.
     func forward(_ exchange: Exchange, to host: UpstreamHost, splices: [Splice] = []) {
+        host.whenEraKnown { self.send(exchange, to: host, splices: splices) }
+    }
+
+    private func send(_ exchange: Exchange, to host: UpstreamHost, splices: [Splice]) {
         guard !exchange.isOver else { return }
         exchange.isCounted(by: host.requestCounters)
         var splices = splices
@@ -197,10 +201,10 @@ extension Gateway {
                 session.state.withLockedValue { _ = $0.subscriptions.removeValue(forKey: uri) }
                 if isStored { self.sessions.setAttribute(attribute, of: session.id, to: nil, completion: nil) }
                 // A shared server goes on as long as any session wants the updates.
-                if host.definition.isolation == .shared, self.registry.all.contains(where: { $0.isSubscribed(to: uri) }) {
+                if host.isShared, self.registry.all.contains(where: { $0.isSubscribed(to: uri) }) {
                     return exchange.succeed(ByteBuffer(string: "{}"))
                 }
-                return self.forward(exchange, to: host)
+                return self.changeSubscription(exchange, uri: uri, at: host)
             }
             // Remembered before the server is asked, so that an update that comes with the answer finds its way.
             session.state.withLockedValue { $0.subscriptions[uri] = host.name }
@@ -211,7 +215,7 @@ extension Gateway {
             }
             // Cancelled while its owner was looked for.
             guard exchange.observe(onFailure: forget) else { return forget() }
-            self.forward(exchange, to: host)
+            self.changeSubscription(exchange, uri: uri, at: host)
         }
     }
 
@@ -253,7 +257,7 @@ extension Gateway {
             return state.peers
         }
         for peer in peers.values { peer.setLogLevel(level) }
-        for host in hosts(of: session) where host.definition.isolation == .shared && host.info?.has("logging") == true {
+        for host in hosts(of: session) where host.isShared && host.info?.has("logging") == true {
             _ = host.withPeer(for: session) { $0.setLogLevel(mostVerboseLevel ?? level) }
         }
         sessions.setAttribute(.logLevel, of: session.id, to: ByteBuffer(string: level.rawValue)) { _ in

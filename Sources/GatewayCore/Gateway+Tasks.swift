@@ -24,7 +24,7 @@ extension Gateway {
             return forward(exchange, to: host)
         }
         // A process of the session's own has no tasks but the session's.
-        if hosts.count == 1, hosts[0].definition.isolation == .session { return forward(exchange, to: hosts[0]) }
+        if hosts.count == 1, !hosts[0].isShared { return forward(exchange, to: hosts[0]) }
         exchange.fail(.unknownTask, "Unknown task: \(id)")
     }
 
@@ -33,13 +33,13 @@ extension Gateway {
         let session = exchange.session
         let owned = session.state.withLockedValue { $0.tasks }
         let hosts = hosts(of: session).filter { host in
-            host.info?.capability("tasks") != nil && (owned.values.contains(host.name) || host.definition.isolation == .session)
+            host.info?.capability("tasks") != nil && (owned.values.contains(host.name) || !host.isShared)
         }
         let loop = eventLoopGroup.next()
         let reads = hosts.map { host -> EventLoopFuture<[ByteBuffer]> in
             let asked = host.withPeer(for: session) { $0.request(method: MCPProtocol.Method.tasksList.name, params: nil) }
             guard case .success(let response) = asked else { return loop.makeSucceededFuture([]) }
-            let isOwn = host.definition.isolation == .session
+            let isOwn = !host.isShared
             return response.map { response in
                 let json = response.json
                 return json.elements(of: json.member("tasks", of: response.result)).compactMap { span in

@@ -14,6 +14,7 @@ struct SessionProcessTests {
         let bench = GatewayBench([server])
         var definition = server.definition
         definition = UpstreamDefinition(name: "own", isolation: .session, factory: server.factory, fingerprint: "limited")
+        definition.era = .legacy
         definition.maxSessionProcesses = processes
         definition.idleTimeout = idleTimeout
         definition.callTimeout = .hours(1)

@@ -25,6 +25,8 @@ public final class Exchange: Sendable {
         /// Its server has answered, and so is not at work on it any more.
         var isAnswered = false
         var observer = Observer()
+        /// What a modern server asks of its client.
+        var rounds: InputRounds?
         /// Where it is counted: the gateway's own until an upstream has it.
         var counters: RequestCounters
     }
@@ -70,18 +72,32 @@ public final class Exchange: Sendable {
 
     var idBytes: ByteBuffer { request.idBytes ?? ByteBuffer(string: "null") }
 
+    /// The rounds of input that its server needs; made by the first. Nil when it is over.
+    func rounds(_ make: () -> InputRounds) -> InputRounds? {
+        state.withLockedValue { state in
+            guard !state.isOver else { return nil }
+            let rounds = state.rounds ?? make()
+            state.rounds = rounds
+            return rounds
+        }
+    }
+
     /// The peer that works on it.
     var peer: UpstreamPeer? { state.withLockedValue { $0.peer } }
 
     /// Ends it; nil when it has ended before.
     private func end(_ outcome: RequestOutcome) -> Observer? {
-        let ended = state.withLockedValue { state -> (counters: RequestCounters, observer: Observer)? in
+        let ended = state.withLockedValue { state -> (counters: RequestCounters, observer: Observer, rounds: InputRounds?)? in
             guard !state.isOver else { return nil }
             state.isOver = true
-            defer { state.observer = Observer() }
-            return (state.counters, state.observer)
+            defer {
+                state.observer = Observer()
+                state.rounds = nil
+            }
+            return (state.counters, state.observer, state.rounds)
         }
         guard let ended else { return nil }
+        ended.rounds?.exchangeEnded()
         ended.counters.count(method, outcome)
         log(outcome, upstream: ended.counters.upstream)
         session.exchangeEnded(self)
@@ -143,6 +159,8 @@ public final class Exchange: Sendable {
 }
 
 extension Exchange: UpstreamCallHandler {
+    public var exchange: Exchange? { self }
+
     public func upstreamAccepted(call: UInt64, by peer: UpstreamPeer) {
         let wasCancelled = state.withLockedValue { state in
             state.peer = peer
@@ -182,7 +200,7 @@ extension Exchange: UpstreamCallHandler {
         }
         var bytes = ByteBuffer()
         var splices = [Splice(response.id, .bytes(idBytes))]
-        if session.isModern { splices += modernSplices(response) }
+        splices += session.isModern ? modernSplices(response) : legacySplices(response)
         bytes.write(response.bytes, splicing: splices)
         guard response.kind == .errorResponse else { return sink.emit(.result(bytes), of: self) }
         if session.isModern, let result = EraBridge.inputRequired(byError: response.error, in: response.json) {

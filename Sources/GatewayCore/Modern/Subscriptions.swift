@@ -196,7 +196,7 @@ extension Gateway {
         subscriptions.remove(session.id)
         registry.remove(session.id)
         for (uri, owner) in uris {
-            guard let host = host(named: owner), host.definition.isolation == .shared,
+            guard let host = host(named: owner), host.isShared,
                 !registry.all.contains(where: { $0.isSubscribed(to: uri) })
             else { continue }
             _ = host.withPeer(for: session) { $0.unsubscribe(uri: uri) }

@@ -132,29 +132,41 @@ extension MCPProtocol.Method {
 }
 
 extension UpstreamPeer {
-    /// Asks for log messages of that level and above; the answer does not matter to anybody.
+    /// Asks for log messages of that level and above; the answer does not matter to anybody. A modern server is told with each request.
     func setLogLevel(_ level: LogLevel) {
-        request(method: MCPProtocol.Method.loggingSetLevel.name, params: ByteBuffer(string: "{\"level\":\"\(level.rawValue)\"}"))
-            .whenFailure { self.logger.info("upstream refused the log level", metadata: ["upstream": "\(self.name)", "error": "\($0)"]) }
+        onLoop { core in
+            guard core.info?.era != .modern else { return }
+            self.request(method: MCPProtocol.Method.loggingSetLevel.name, params: ByteBuffer(string: "{\"level\":\"\(level.rawValue)\"}"))
+                .whenFailure {
+                    self.logger.info("upstream refused the log level", metadata: ["upstream": "\(self.name)", "error": "\($0)"])
+                }
+        }
     }
 
     /// Nobody wants updates of a resource any more; the answer does not matter to anybody.
     func unsubscribe(uri: String) {
-        var params = ByteBuffer(string: "{\"uri\":")
-        params.writeJSONString(uri)
-        params.writeStaticString("}")
-        request(method: MCPProtocol.Method.resourcesUnsubscribe.name, params: params).whenFailure {
-            self.logger.info("subscription not ended", metadata: ["upstream": "\(self.name)", "error": "\($0)"])
+        onLoop { core in
+            if core.listening != nil { return self.stopListening(to: uri, core: core) }
+            self.request(method: MCPProtocol.Method.resourcesUnsubscribe.name, params: Self.params(uri: uri)).whenFailure {
+                self.logger.info("subscription not ended", metadata: ["upstream": "\(self.name)", "error": "\($0)"])
+            }
         }
     }
 
     /// Subscribes again after a restart.
     func subscribe(uri: String) {
+        onLoop { core in
+            if core.listening != nil { return self.listen(to: uri, core: core) }
+            self.request(method: MCPProtocol.Method.resourcesSubscribe.name, params: Self.params(uri: uri)).whenFailure {
+                self.logger.warning("subscription not renewed", metadata: ["upstream": "\(self.name)", "error": "\($0)"])
+            }
+        }
+    }
+
+    private static func params(uri: String) -> ByteBuffer {
         var params = ByteBuffer(string: "{\"uri\":")
         params.writeJSONString(uri)
         params.writeStaticString("}")
-        request(method: MCPProtocol.Method.resourcesSubscribe.name, params: params).whenFailure {
-            self.logger.warning("subscription not renewed", metadata: ["upstream": "\(self.name)", "error": "\($0)"])
-        }
+        return params
     }
 }

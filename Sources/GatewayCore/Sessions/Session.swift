@@ -35,6 +35,8 @@ public final class Session: Sendable {
         var isTouched = false
         var isEnded = false
         var logLevel: LogLevel?
+        /// What modern servers are told of the client, with the log level that is in it.
+        var requestMembers: (level: LogLevel?, members: ByteBuffer)?
         /// URI → upstream.
         var subscriptions: [String: String] = [:]
         /// Task id → upstream.
@@ -67,6 +69,8 @@ public final class Session: Sendable {
         let upstreamID: ByteBuffer
         /// The server's raw progress token.
         let progressToken: ByteBuffer?
+        /// Takes the answer in place of the server.
+        var answer: (@Sendable (Message) -> Void)?
     }
 
     init(record: SessionRecord, gateway: Gateway) {
@@ -186,16 +190,7 @@ public final class Session: Sendable {
         guard let upstreamID = request.idBytes else { return nil }
         let token = request.routing.progressToken
         let input = OpenInput(peer: peer, upstreamID: upstreamID, progressToken: request.json.slice(token))
-        let limit = gateway.settings.maxOpenInputs
-        let id = state.withLockedValue { state -> String? in
-            guard state.inputs.count < limit, !state.isEnded else { return nil }
-            // The instance's tag keeps an answer that comes after a restart from being taken for one to a newer request.
-            let id = "\(gateway.inputTag)-\(state.nextInput)"
-            state.nextInput += 1
-            state.inputs[id] = input
-            return id
-        }
-        guard let id else { return nil }
+        guard let id = register(input) else { return nil }
         var splices = [Splice(request.id, .string(id))]
         if token.isPresent { splices.append(Splice(token, .string(id))) }
         var bytes = ByteBuffer()
@@ -203,10 +198,27 @@ public final class Session: Sendable {
         return bytes
     }
 
+    /// Gives a server's request the session's own id; nil when too many wait.
+    func register(_ input: OpenInput) -> String? {
+        let limit = gateway.settings.maxOpenInputs
+        return state.withLockedValue { state -> String? in
+            guard state.inputs.count < limit, !state.isEnded else { return nil }
+            // The instance's tag keeps an answer that comes after a restart from being taken for one to a newer request.
+            let id = "\(gateway.inputTag)-\(state.nextInput)"
+            state.nextInput += 1
+            state.inputs[id] = input
+            return id
+        }
+    }
+
     /// The client's answer to a server's request. False when nobody waits for it.
     func answerInput(_ response: Message) -> Bool {
         guard let id = response.json.string(response.id), let input = state.withLockedValue({ $0.inputs.removeValue(forKey: id) })
         else { return false }
+        if let answer = input.answer {
+            answer(response)
+            return true
+        }
         var bytes = ByteBuffer()
         bytes.write(response.bytes, splicing: [Splice(response.id, .bytes(input.upstreamID))])
         if response.hasLineBreaks { bytes.replaceLineBreaks() }

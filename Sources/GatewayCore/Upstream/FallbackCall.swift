@@ -3,14 +3,15 @@ import NIOCore
 
 /// A request that no rule assigns to one upstream: asks one after another until one knows what it is about.
 final class FallbackCall: UpstreamCallHandler {
-    let exchange: Exchange
+    private let ownExchange: Exchange
+    var exchange: Exchange? { ownExchange }
     private let remaining: [UpstreamHost]
     private let splices: [Splice]
     /// Error codes that mean "not mine".
     private let passOn: Set<Int>
 
     init(exchange: Exchange, remaining: [UpstreamHost], splices: [Splice], passOn: Set<Int>) {
-        self.exchange = exchange
+        ownExchange = exchange
         self.remaining = remaining
         self.splices = splices
         self.passOn = passOn
@@ -19,6 +20,13 @@ final class FallbackCall: UpstreamCallHandler {
     /// Asks the first of `hosts`.
     static func start(_ exchange: Exchange, hosts: [UpstreamHost], splices: [Splice] = [], passOn: Set<Int>, noneLeft: ExchangeFailure) {
         guard let host = hosts.first else { return exchange.fail(noneLeft) }
+        host.whenEraKnown { ask(exchange, host: host, hosts: hosts, splices: splices, passOn: passOn, noneLeft: noneLeft) }
+    }
+
+    private static func ask(
+        _ exchange: Exchange, host: UpstreamHost, hosts: [UpstreamHost], splices: [Splice], passOn: Set<Int>, noneLeft: ExchangeFailure
+    ) {
+        guard !exchange.isOver else { return }
         let sent = host.withPeer(for: exchange.session) { peer in
             exchange.isCounted(by: host.requestCounters)
             let call = FallbackCall(exchange: exchange, remaining: Array(hosts.dropFirst()), splices: splices, passOn: passOn)
@@ -30,8 +38,8 @@ final class FallbackCall: UpstreamCallHandler {
             : exchange.fail(failure)
     }
 
-    func upstreamAccepted(call: UInt64, by peer: UpstreamPeer) { exchange.upstreamAccepted(call: call, by: peer) }
-    func upstreamProgressed(_ notification: Message) { exchange.upstreamProgressed(notification) }
+    func upstreamAccepted(call: UInt64, by peer: UpstreamPeer) { ownExchange.upstreamAccepted(call: call, by: peer) }
+    func upstreamProgressed(_ notification: Message) { ownExchange.upstreamProgressed(notification) }
 
     func upstreamResponded(_ response: Message) {
         if response.kind == .errorResponse, !remaining.isEmpty,
@@ -39,30 +47,26 @@ final class FallbackCall: UpstreamCallHandler {
         {
             goOn()
         } else {
-            exchange.upstreamResponded(response)
+            ownExchange.upstreamResponded(response)
         }
     }
 
     func upstreamFailed(_ failure: ExchangeFailure) {
-        remaining.isEmpty ? exchange.fail(failure) : goOn()
+        remaining.isEmpty ? ownExchange.fail(failure) : goOn()
     }
 
     private func goOn() {
         let none = ExchangeFailure(.unknownMethod, "Method not found")
-        FallbackCall.start(exchange, hosts: remaining, splices: splices, passOn: passOn, noneLeft: none)
+        FallbackCall.start(ownExchange, hosts: remaining, splices: splices, passOn: passOn, noneLeft: none)
     }
 }
 
 extension Exchange {
     /// What goes to the upstream for it.
     func upstreamRequest(splices: [Splice], timeout: TimeAmount) -> UpstreamRequest {
-        var splices = splices
-        let trace = context.trace?.members(for: request)
-        if session.isModern {
-            splices += RequestMetadata.removal(from: request, inserting: trace)
-        } else if let splice = trace.flatMap({ request.metaInsertion(of: $0) }) {
-            splices.append(splice)
-        }
-        return UpstreamRequest(message: request, splices: splices, progressToken: progressToken, timeout: timeout)
+        var sent = UpstreamRequest(message: request, splices: splices, progressToken: progressToken, timeout: timeout)
+        sent.origin = session.isModern ? .modern : .legacy(session)
+        sent.metaMembers = context.trace?.members(for: request)
+        return sent
     }
 }

@@ -11,6 +11,19 @@ public struct UpstreamRequest: Sendable {
     public let progressToken: JSONSpan
     /// How long the upstream may be silent about the request.
     public let timeout: TimeAmount
+    /// Who asks.
+    var origin = Origin.gateway
+    /// Raw members that are put into `_meta`, whoever asks.
+    var metaMembers: ByteBuffer?
+
+    /// Whose request it is: what a modern server is told of the client depends on it.
+    enum Origin {
+        case gateway
+        /// The session says what its client declared.
+        case legacy(Session)
+        /// The message itself says it.
+        case modern
+    }
 
     public init(message: Message, splices: [Splice], progressToken: JSONSpan, timeout: TimeAmount) {
         self.message = message
@@ -22,6 +35,8 @@ public struct UpstreamRequest: Sendable {
 
 /// Hears of what becomes of a request. All calls are made on the peer's event loop; exactly one of `responded` and `failed` is the last.
 public protocol UpstreamCallHandler: AnyObject, Sendable {
+    /// The exchange it belongs to; nil for a request of the gateway's own.
+    var exchange: Exchange? { get }
     /// The peer took the request and gave it this id.
     func upstreamAccepted(call: UInt64, by peer: UpstreamPeer)
     /// `notifications/progress` for the request; the token in it is the peer's.
@@ -32,10 +47,14 @@ public protocol UpstreamCallHandler: AnyObject, Sendable {
     func upstreamFailed(_ failure: ExchangeFailure)
 }
 
+extension UpstreamCallHandler {
+    public var exchange: Exchange? { nil }
+}
+
 /// What an upstream said about itself in the handshake.
 public struct UpstreamInfo: Sendable {
     public let revision: Revision
-    /// The `result` of `initialize`.
+    /// The `result` of `initialize`; of `server/discover` when the server is modern.
     public let initializeResult: JSONText
 
     public init(revision: Revision, initializeResult: JSONText) {
@@ -65,8 +84,15 @@ public struct UpstreamInfo: Sendable {
         initializeResult.slice(initializeResult.member(name, of: capabilities))
     }
 
-    /// Raw `serverInfo`.
-    public var serverInfo: ByteBuffer? { initializeResult.slice(object("serverInfo")) }
+    /// Whether it knows sessions.
+    public var era: Revision.Era { revision.era }
+
+    /// Raw `serverInfo`; a modern server has it in `_meta`.
+    public var serverInfo: ByteBuffer? {
+        guard era == .modern else { return initializeResult.slice(object("serverInfo")) }
+        let span = initializeResult.member(RequestMetadata.Key.serverInfo, of: object("_meta"))
+        return initializeResult.isObject(span) ? initializeResult.slice(span) : nil
+    }
 
     /// `instructions`, decoded.
     public var instructions: String? { initializeResult.string(initializeResult.member("instructions", of: initializeResult.root)) }

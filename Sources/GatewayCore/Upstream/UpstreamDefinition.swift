@@ -8,6 +8,10 @@ public struct UpstreamDefinition: Sendable {
     /// How long it may be silent about a request.
     public var callTimeout: TimeAmount = .seconds(60)
     public var handshakeTimeout: TimeAmount = .seconds(30)
+    /// Which era it is taken to be of.
+    public var era = EraPolicy.auto
+    /// How long it may take to answer `server/discover` before it is asked to `initialize`.
+    public var probeTimeout: TimeAmount = .seconds(3)
     /// A session's own process that was not used for this long is stopped.
     public var idleTimeout: TimeAmount = .minutes(10)
     /// Processes of one upstream for different sessions at once.

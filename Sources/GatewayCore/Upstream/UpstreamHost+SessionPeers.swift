@@ -8,7 +8,7 @@ extension UpstreamHost {
     /// Runs `body` with the conversation a session's requests go to. It is made, not started, when there is none, and is not stopped for
     /// being idle before `body` has returned.
     func withPeer<Value>(for session: Session, _ body: (UpstreamPeer) -> Value) -> Result<Value, ExchangeFailure> {
-        if definition.isolation == .shared {
+        if isShared {
             guard let main = state.withLockedValue({ $0.main }) else { return .failure(notRunningError) }
             return .success(body(main))
         }
@@ -117,7 +117,7 @@ extension UpstreamHost {
 
     /// Stops processes that nobody used for the idle time.
     func reapIdle() {
-        guard definition.isolation == .session else { return }
+        guard !isShared else { return }
         let (peers, main) = state.withLockedValue { (Array($0.sessionPeers.values), $0.main) }
         if let main { _ = main.stopIfIdle(for: definition.idleTimeout) }
         for entry in peers

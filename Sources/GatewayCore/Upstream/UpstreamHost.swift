@@ -11,6 +11,8 @@ final class UpstreamHost: Sendable {
     let metrics: UpstreamMetrics
     let logger: Logger
     let state: NIOLockedValueBox<State>
+    /// What its conversations have found out.
+    let knownEra = KnownEra()
     /// When it was configured: clients wait for a start only so long after that.
     let createdAt: NIODeadline
 
@@ -29,6 +31,8 @@ final class UpstreamHost: Sendable {
         /// The first attempt to learn the catalogue is over, well or not.
         var isSettled = false
         var waiters: [@Sendable () -> Void] = []
+        /// Wait until it is known which era the server is of.
+        var eraWaiters: [@Sendable () -> Void] = []
         var failure: String?
         var isStopped = false
         /// Peers whose lists are being read, with the kinds that changed meanwhile.
@@ -80,7 +84,7 @@ final class UpstreamHost: Sendable {
     func makePeer(params: ByteBuffer, restarts: Bool) -> UpstreamPeer {
         let settings = UpstreamPeerSettings(
             initializeParams: params, handshakeTimeout: definition.handshakeTimeout, maxInFlight: definition.maxInFlight,
-            restartsByItself: restarts)
+            restartsByItself: restarts, era: definition.era, probeTimeout: definition.probeTimeout, knownEra: knownEra)
         return UpstreamPeer(
             name: name, settings: settings, factory: definition.factory, eventLoop: gateway.eventLoopGroup.next(),
             backoff: RestartBackoff(policy: definition.backoff), logger: logger, owner: self, metrics: metrics)
@@ -92,10 +96,11 @@ final class UpstreamHost: Sendable {
             state.isSettled = true
             defer {
                 state.waiters.removeAll()
+                state.eraWaiters.removeAll()
                 state.sessionPeers.removeAll()
                 state.pool.removeAll()
             }
-            return ([state.main].compactMap { $0 } + state.sessionPeers.values.map(\.peer), state.waiters)
+            return ([state.main].compactMap { $0 } + state.sessionPeers.values.map(\.peer), state.eraWaiters + state.waiters)
         }
         waiters.forEach { $0() }
         return EventLoopFuture.andAllSucceed(peers.map { $0.stop() }, on: gateway.eventLoopGroup.next())
@@ -113,8 +118,11 @@ final class UpstreamHost: Sendable {
     private func settle() {
         let waiters = state.withLockedValue { state in
             state.isSettled = true
-            defer { state.waiters.removeAll() }
-            return state.waiters
+            defer {
+                state.waiters.removeAll()
+                state.eraWaiters.removeAll()
+            }
+            return state.eraWaiters + state.waiters
         }
         waiters.forEach { $0() }
     }
@@ -187,7 +195,8 @@ extension UpstreamHost: UpstreamPeerOwner {
             state.info = info
             state.failure = nil
         }
-        if definition.isolation == .shared { gateway.restoreUpstreamState(on: peer, host: self, info: info) }
+        eraIsKnown()
+        if isShared { gateway.restoreUpstreamState(on: peer, host: self, info: info) }
         let kinds = CatalogueKind.allCases.filter { info.has($0.capability) }
         refresh(kinds, from: peer).whenComplete { _ in self.settle() }
     }
@@ -201,7 +210,7 @@ extension UpstreamHost: UpstreamPeerOwner {
         guard peer === state.withLockedValue({ $0.main }) else { return }
         // The process that only told the catalogue is stopped when idle; that is no failure.
         let isUnknown = state.withLockedValue { state in
-            if definition.isolation == .shared || state.info == nil { state.failure = reason }
+            if isShared || state.info == nil { state.failure = reason }
             guard state.info == nil else { return false }
             // It never started: what its predecessor offered is not there any more.
             state.catalogue = UpstreamCatalogue()
@@ -267,14 +276,14 @@ extension UpstreamPeer {
     func newestExchange() -> Exchange? {
         var newest: (call: UInt64, exchange: Exchange)?
         for (call, entry) in core.value.calls where call > newest?.call ?? 0 {
-            if let exchange = (entry.handler as? Exchange) ?? (entry.handler as? FallbackCall)?.exchange { newest = (call, exchange) }
+            if let exchange = entry.handler.exchange { newest = (call, exchange) }
         }
         return newest?.exchange
     }
 
     /// All exchanges in progress. On the event loop.
     func openExchanges() -> [Exchange] {
-        core.value.calls.values.compactMap { ($0.handler as? Exchange) ?? ($0.handler as? FallbackCall)?.exchange }
+        core.value.calls.values.compactMap { $0.handler.exchange }
     }
 
     /// What the server said in the handshake. On the event loop.

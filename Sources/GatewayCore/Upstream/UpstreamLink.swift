@@ -14,8 +14,17 @@ public protocol UpstreamLink: AnyObject, Sendable {
     func handshakeCompleted(revision: Revision)
     /// Begins or stops to read what the server says. Links that cannot make their server wait read on.
     func setReading(_ isReading: Bool)
+    /// Closes the response stream of a modern request, which takes it back (2026-07-28, basic/patterns/cancellation).
+    ///
+    /// - Returns: false when requests have no streams of their own: then a notification takes it back.
+    func abandon(call: UInt64) -> Bool
     /// Closes the link in an orderly way; the delegate hears of it when that is done.
     func close()
+}
+
+extension UpstreamLink {
+    /// For links that are one stream.
+    public func abandon(call: UInt64) -> Bool { false }
 }
 
 /// What a link did with a message.

@@ -41,10 +41,45 @@ extension UpstreamPeer {
     }
 
     private func shakeHands(_ core: UpstreamPeerCore, link: any UpstreamLink) {
-        let call = core.nextCall
-        core.nextCall += 1
-        core.handshakeCall = call
-        link.send(MessageWriter.request(id: call, method: Method.initialize.name, params: settings.initializeParams), call: call)
+        let handshake = Handshake(policy: core.skipsProbe ? .legacy : settings.era, known: settings.knownEra.assumed)
+        core.handshake = handshake
+        perform(.send(handshake.first), core: core)
+        guard core.handshake?.isProbing == true else { return }
+        let attempt = core.attempt
+        eventLoop.scheduleTask(in: settings.probeTimeout) {
+            let core = self.core.value
+            guard case .connecting(attempt) = core.phase else { return }
+            self.step(core) { $0.probeTimedOut() }
+        }
+    }
+
+    /// Something happened that the handshake has to be told.
+    func step(_ core: UpstreamPeerCore, _ body: (inout Handshake) -> Handshake.Verdict) {
+        guard case .connecting = core.phase, var handshake = core.handshake else { return }
+        let verdict = body(&handshake)
+        core.handshake = handshake
+        perform(verdict, core: core)
+    }
+
+    private func perform(_ verdict: Handshake.Verdict, core: UpstreamPeerCore) {
+        switch verdict {
+        case .nothing: return
+        case .failed(let reason): failHandshake(core, reason: reason)
+        case .ready(let info): completeHandshake(core, info: info)
+        case .send(let step):
+            guard let link = core.link else { return }
+            let call = core.nextCall
+            core.nextCall += 1
+            core.handshake?.sent(step, as: call)
+            let bytes =
+                switch step {
+                case .initialize:
+                    MessageWriter.request(id: call, method: Method.initialize.name, params: settings.initializeParams)
+                case .discover(let revision):
+                    MessageWriter.request(id: call, method: Method.serverDiscover.name, params: settings.discoverParams(revision))
+                }
+            link.send(bytes, call: call)
+        }
     }
 
     private func handshakeTimedOut(attempt: UInt64) {
@@ -52,14 +87,11 @@ extension UpstreamPeer {
         guard case .connecting(attempt) = core.phase else { return }
         let seconds = Double(settings.handshakeTimeout.nanoseconds) / 1e9
         logger.warning("upstream did not finish the handshake in time", metadata: ["upstream": "\(name)", "seconds": "\(seconds)"])
-        let link = core.link
-        core.link = nil
-        wentDown(core, reason: "it did not answer initialize within \(seconds) s", mayReconnectAtOnce: false)
-        link?.close()
+        failHandshake(core, reason: "it did not answer \(core.handshake?.name ?? Method.initialize.name) within \(seconds) s")
     }
 
     /// The server answered, but not so that one can go on.
-    func failHandshake(_ core: UpstreamPeerCore, reason: String) {
+    private func failHandshake(_ core: UpstreamPeerCore, reason: String) {
         guard case .connecting = core.phase else { return }
         let link = core.link
         core.link = nil
@@ -67,30 +99,20 @@ extension UpstreamPeer {
         link?.close()
     }
 
-    /// The answer to `initialize` (basic/lifecycle).
-    func completeHandshake(_ core: UpstreamPeerCore, with response: Message) {
-        core.handshakeCall = nil
-        guard case .connecting = core.phase, let link = core.link else { return }
-        guard response.kind == .response, let result = response.json.slice(response.result),
-            let json = try? JSONText(validating: result)
-        else {
-            let text = response.json.string(response.json.member("message", of: response.error)) ?? "no reason given"
-            return failHandshake(core, reason: "it refused initialize: \(text)")
-        }
-        guard json.isObject(json.root) else { return failHandshake(core, reason: "it answered initialize with a result that is no object") }
-        let version = json.string(json.member("protocolVersion", of: json.root)) ?? ""
-        guard let revision = Revision(legacy: version) else {
-            let known = Revision.legacy.map(\.rawValue).joined(separator: ", ")
-            return failHandshake(core, reason: "it speaks protocol version \"\(version)\"; the gateway knows \(known)")
-        }
-        let info = UpstreamInfo(revision: revision, initializeResult: json)
+    private func completeHandshake(_ core: UpstreamPeerCore, info: UpstreamInfo) {
+        guard let link = core.link else { return }
+        core.handshake = nil
+        core.skipsProbe = false
+        settings.knownEra.found(info.era)
         core.info = info
         core.phase = .ready
         core.readySince = eventLoop.now
         wasUsed(at: eventLoop.now)
-        link.handshakeCompleted(revision: revision)
-        link.send(MessageWriter.notification(method: Method.initialized.name), call: nil)
-        logger.info("upstream is ready", metadata: ["upstream": "\(name)", "revision": "\(revision.rawValue)"])
+        link.handshakeCompleted(revision: info.revision)
+        // The end of `initialize` (basic/lifecycle).
+        if info.era == .legacy { link.send(MessageWriter.notification(method: Method.initialized.name), call: nil) }
+        logger.info("upstream is ready", metadata: ["upstream": "\(name)", "revision": "\(info.revision.rawValue)"])
+        beginListening(core, info: info)
         core.owner?.peerBecameReady(self, info: info)
         while let call = core.waiting.popFirst() {
             guard let entry = core.calls[call], let request = entry.request else { continue }
@@ -102,11 +124,14 @@ extension UpstreamPeer {
     func wentDown(_ core: UpstreamPeerCore, reason: String, mayReconnectAtOnce: Bool) {
         let wasReady = core.readySince
         core.readySince = nil
-        core.handshakeCall = nil
+        if wasReady == nil { settings.knownEra.doubt() }
+        core.handshake = nil
+        core.skipsProbe = false
         core.openInputs.removeAll()
         core.tasks.removeAll()
         core.taskOrder.removeAll()
         core.info = nil
+        endListening(core)
         core.lastFailure = reason
         // What was sent may have been acted on: it is not sent again. What waits can still be answered by the next start, unless it was
         // the start that failed: then the reason is known and there is nothing to wait for.
@@ -128,7 +153,7 @@ extension UpstreamPeer {
         var random = SystemRandomNumberGenerator()
         switch core.backoff.next(at: now, uptime: wasReady.map { now - $0 }, using: &random) {
         case .restart(let delay):
-            let willRestart = core.wantsToRun && settings.restartsByItself || !core.waiting.isEmpty
+            let willRestart = core.wantsToRun && restartsByItself || !core.waiting.isEmpty
             logger.warning(
                 "upstream stopped",
                 metadata: [
@@ -142,7 +167,7 @@ extension UpstreamPeer {
                 let core = self.core.value
                 guard case .waiting = core.phase, core.attempt == attempt else { return }
                 core.phase = .idle
-                if core.wantsToRun && self.settings.restartsByItself || !core.waiting.isEmpty { self.connect(core) }
+                if core.wantsToRun && self.restartsByItself || !core.waiting.isEmpty { self.connect(core) }
             }
         case .giveUp(let until):
             logger.error(
@@ -150,16 +175,19 @@ extension UpstreamPeer {
                 metadata: ["upstream": "\(name)", "reason": "\(reason)", "seconds": "\((until - now).nanoseconds / 1_000_000_000)"])
             core.phase = .givenUp(until: until, reason: reason)
             failCalls(core, givenUpError(reason: reason), where: { _ in true })
-            core.owner?.peerWentDown(self, reason: reason, willRestart: settings.restartsByItself)
+            core.owner?.peerWentDown(self, reason: reason, willRestart: restartsByItself)
             let attempt = core.attempt
             eventLoop.scheduleTask(deadline: until) {
                 let core = self.core.value
                 guard case .givenUp = core.phase, core.attempt == attempt else { return }
                 core.phase = .idle
-                if core.wantsToRun && self.settings.restartsByItself { self.connect(core) }
+                if core.wantsToRun && self.restartsByItself { self.connect(core) }
             }
         }
     }
+
+    /// A modern server works for all, whatever it was configured for.
+    private var restartsByItself: Bool { settings.restartsByItself || settings.knownEra.found == .modern }
 
     func givenUpError(reason: String) -> ExchangeFailure {
         ExchangeFailure(
@@ -170,6 +198,7 @@ extension UpstreamPeer {
     func stop(_ core: UpstreamPeerCore, promise: EventLoopPromise<Void>) {
         core.stopPromises.append(promise)
         core.wantsToRun = false
+        endListening(core)
         switch core.phase {
         case .stopping: return
         case .stopped: finishStop(core)
@@ -214,8 +243,14 @@ extension UpstreamPeer: UpstreamLinkDelegate {
             core.phase = .idle
             core.readySince = nil
             core.info = nil
+            endListening(core)
             core.owner?.peerWentDown(self, reason: reason.description, willRestart: !core.waiting.isEmpty)
             if !core.waiting.isEmpty { connectIfNeeded(core) }
+        case .connecting where core.handshake?.wasEndedByProbe == true:
+            // There are legacy servers that end with the first request which is not `initialize`.
+            core.handshake = nil
+            core.skipsProbe = true
+            connect(core)
         case .connecting, .ready:
             wentDown(core, reason: reason.description, mayReconnectAtOnce: reason.mayReconnectAtOnce)
         case .idle, .waiting, .givenUp, .stopped:

@@ -18,7 +18,8 @@ extension UpstreamPeer {
     public func link(_ link: any UpstreamLink, failed call: UInt64, with error: LinkCallFailure) {
         let core = core.value
         guard core.link === link else { return }
-        if call == core.handshakeCall { return failHandshake(core, reason: "the handshake failed: \(error.text)") }
+        if core.handshake?.owns(call) == true { return handshakeFailed(call, error, core: core) }
+        if core.listening?.owns(call) == true { return listenEnded(call, reason: error.text, isRefusal: false, core: core) }
         guard var entry = core.calls[call] else { return }
         if case .sessionEnded = error, !entry.wasResent, entry.request != nil {
             entry.wasResent = true
@@ -28,6 +29,15 @@ extension UpstreamPeer {
         }
         take(call, core)?.handler.upstreamFailed(
             ExchangeFailure(error.cause, "upstream \"\(name)\" did not answer: \(error.text)"))
+    }
+
+    private func handshakeFailed(_ call: UInt64, _ error: LinkCallFailure, core: UpstreamPeerCore) {
+        let reason = "the handshake failed: \(error.text)"
+        step(core) { handshake in
+            // What cannot be reached has not said what it is.
+            if error.cause == .upstreamUnavailable { return .failed(reason) }
+            return handshake.failed(call, reason: reason)
+        }
     }
 
     private func receive(_ message: Message, core: UpstreamPeerCore) {
@@ -45,7 +55,8 @@ extension UpstreamPeer {
             if message.kind == .errorResponse, message.json.equals(message.id, "null") { receiveErrorWithoutID(message, core: core) }
             return
         }
-        if call == core.handshakeCall { return completeHandshake(core, with: message) }
+        if core.handshake?.owns(call) == true { return step(core) { $0.answered(call, by: message) } }
+        if core.listening?.owns(call) == true { return listenAnswered(call, by: message, core: core) }
         guard core.calls[call]?.sentAt != nil, let entry = take(call, core) else {
             // After a cancellation or a timeout, a second time, or to nothing that was asked (yet).
             logger.debug("upstream answered what nobody waits for", metadata: ["upstream": "\(name)", "call": "\(call)"])
@@ -59,6 +70,7 @@ extension UpstreamPeer {
                 ExchangeFailure(.upstreamBroken, "upstream \"\(name)\" answered with a result that is no object"))
             return
         }
+        if askClient(message, entry) { return }
         if let exchange = entry.handler as? Exchange, exchange.mayBecomeTask { rememberTask(exchange, call: call, core: core) }
         entry.handler.upstreamResponded(message)
     }
@@ -69,7 +81,7 @@ extension UpstreamPeer {
         let json = message.json
         let text = json.string(json.member("message", of: message.error)) ?? "no reason given"
         logUnusual("upstream reported an error without saying which request it is about", text, core: core)
-        if core.handshakeCall != nil { return failHandshake(core, reason: "it refused initialize: \(text)") }
+        if core.handshake != nil { return step(core) { $0.failedWithoutID(reason: "it refused \($0.name): \(text)") } }
         let sent = core.calls.filter { $0.value.sentAt != nil }
         guard sent.count == 1, let call = sent.first?.key else { return }
         let code = json.integer(json.member("code", of: message.error)) ?? RPCError.Code.internalError.rawValue
@@ -100,6 +112,7 @@ extension UpstreamPeer {
             return
         }
         if message.methodName == .cancelled, let id = message.json.slice(message.routing.requestID) { core.openInputs.remove(id) }
+        guard core.listening == nil else { return receiveListened(message, core: core) }
         core.owner?.peer(self, receivedNotification: message)
     }
 
@@ -107,6 +120,9 @@ extension UpstreamPeer {
         if message.methodName == .ping, let id = message.idBytes {
             core.link?.send(MessageWriter.response(id: id, result: ByteBuffer(string: "{}")), call: nil)
             return
+        }
+        guard core.info?.era == .legacy else {
+            return logUnusual("upstream sent a request, which its revision does not allow", message.methodName.name, core: core)
         }
         // The server waits for its client: what was asked of it is not silent meanwhile.
         if let id = message.idBytes { core.openInputs.insert(id) }
@@ -152,7 +168,9 @@ extension UpstreamPeer {
     /// Nobody has to wait for an answer that has come but cannot be read.
     private func failBrokenAnswers(_ bytes: ByteBuffer, _ error: MessageError, core: UpstreamPeerCore) {
         for call in BrokenAnswer.calls(of: error, in: bytes) {
-            if call == core.handshakeCall { return failHandshake(core, reason: "it answered initialize with a broken message: \(error)") }
+            if core.handshake?.owns(call) == true {
+                return step(core) { $0.failed(call, reason: "it answered \($0.name) with a broken message: \(error)") }
+            }
             guard core.calls[call]?.sentAt != nil else { continue }
             take(call, core)?.handler.upstreamFailed(
                 ExchangeFailure(.upstreamBroken, "upstream \"\(name)\" answered with a broken message: \(error)"))

@@ -47,7 +47,7 @@ extension UpstreamPeer {
         guard let link = core.link else { return }
         core.calls[call]?.sentAt = now
         let message = request.message
-        var splices = request.splices
+        var splices = request.splices + metaSplices(of: request, for: core.info?.era ?? .legacy)
         splices.append(Splice(message.id, .integer(call)))
         if request.progressToken.isPresent { splices.append(Splice(request.progressToken, .integer(call))) }
         var bytes = ByteBuffer()
@@ -85,9 +85,10 @@ extension UpstreamPeer {
         sendCancelled(call: call, reason: reason, core: core)
     }
 
-    /// `notifications/cancelled` (basic/utilities/cancellation). `reason` is a raw JSON string.
-    private func sendCancelled(call: UInt64, reason: ByteBuffer?, core: UpstreamPeerCore) {
+    /// `notifications/cancelled` (basic/utilities/cancellation), or what the link has in its place. `reason` is a raw JSON string.
+    func sendCancelled(call: UInt64, reason: ByteBuffer?, core: UpstreamPeerCore) {
         guard case .ready = core.phase, let link = core.link else { return }
+        if core.info?.era == .modern, link.abandon(call: call) { return }
         var params = ByteBuffer(string: "{\"requestId\":\(call)")
         if let reason {
             params.writeStaticString(",\"reason\":")

@@ -35,11 +35,33 @@ public struct UpstreamPeerSettings: Sendable {
     public let restartsByItself: Bool
     /// How long a client may take to answer sampling, elicitation or roots before the call that asked counts as silent again.
     public let clientInputTimeout: TimeAmount
+    /// Which era the server is taken to be of.
+    public let era: EraPolicy
+    /// How long a server may take to answer `server/discover` before it is asked to `initialize`; at most half of `handshakeTimeout` is waited.
+    public let probeTimeout: TimeAmount
+    /// Raw members of `_meta` that a modern server gets with the requests of the gateway's own.
+    let requestMembers: ByteBuffer
+    /// What the conversations with the server have found out together.
+    let knownEra: KnownEra
 
     public init(
         initializeParams: ByteBuffer, handshakeTimeout: TimeAmount, maxInFlight: Int, restartsByItself: Bool,
-        clientInputTimeout: TimeAmount = .minutes(30)
+        clientInputTimeout: TimeAmount = .minutes(30), era: EraPolicy = .auto, probeTimeout: TimeAmount = .seconds(3)
     ) {
+        self.init(
+            initializeParams: initializeParams, handshakeTimeout: handshakeTimeout, maxInFlight: maxInFlight,
+            restartsByItself: restartsByItself, clientInputTimeout: clientInputTimeout, era: era, probeTimeout: probeTimeout,
+            knownEra: KnownEra())
+    }
+
+    init(
+        initializeParams: ByteBuffer, handshakeTimeout: TimeAmount, maxInFlight: Int, restartsByItself: Bool,
+        clientInputTimeout: TimeAmount = .minutes(30), era: EraPolicy, probeTimeout: TimeAmount, knownEra: KnownEra
+    ) {
+        self.era = era
+        self.probeTimeout = min(probeTimeout, .nanoseconds(handshakeTimeout.nanoseconds / 2))
+        self.knownEra = knownEra
+        requestMembers = RequestMetadata.members(ofInitialize: initializeParams)
         self.clientInputTimeout = clientInputTimeout
         self.initializeParams = initializeParams
         self.handshakeTimeout = handshakeTimeout
@@ -141,10 +163,10 @@ public final class UpstreamPeer: Sendable {
         onLoop { self.cancel(call: call, reason: reason, core: $0) }
     }
 
-    /// Sends a notification or a response; dropped when the server does not run.
+    /// Sends a notification or a response; dropped when the server does not run, and when it is modern: its revision has none for it.
     public func notify(_ message: ByteBuffer) {
         onLoop { core in
-            guard case .ready = core.phase, let link = core.link else { return }
+            guard case .ready = core.phase, let link = core.link, core.info?.era == .legacy else { return }
             link.send(message, call: nil)
         }
     }
@@ -223,6 +245,11 @@ final class UpstreamPeerCore {
         var wasResent = false
     }
 
+    struct Subscriber {
+        let uri: String
+        let completion: @Sendable (Bool) -> Void
+    }
+
     var phase = Phase.idle
     var link: (any UpstreamLink)?
     var calls: [UInt64: Call] = [:]
@@ -232,7 +259,10 @@ final class UpstreamPeerCore {
     var taskOrder = Deque<UInt64>()
     var nextCall: UInt64 = 1
     var attempt: UInt64 = 0
-    var handshakeCall: UInt64?
+    /// While it is under way.
+    var handshake: Handshake?
+    /// The last start ended with the probe: this one is made without.
+    var skipsProbe = false
     var info: UpstreamInfo?
     var readySince: NIODeadline?
     var wantsToRun = false
@@ -242,6 +272,10 @@ final class UpstreamPeerCore {
     /// Raw ids of requests of the server to its client that are not answered yet.
     var openInputs: Set<ByteBuffer> = []
     var lastInput: NIODeadline
+    /// What a modern server was asked to tell of; nil while none runs.
+    var listening: Listening?
+    /// Who waits to hear whether a modern server tells of a resource's updates.
+    var subscribers: [UInt64: Subscriber] = [:]
     var window = NotificationWindow()
     var unusual = LogThrottle()
     var lastFailure = "it has not finished starting"

@@ -134,11 +134,24 @@ public struct RequestMetadata: Sendable {
     /// The splices that take out of a request what only a modern server has a use for: the fields of `_meta`, and what a retry brings
     /// (`inputResponses`, `requestState`). What else is there stays in place.
     ///
-    /// - Parameter members: raw members that are put into `_meta` instead. Another splice must not insert there.
+    /// - Parameter members: raw members that are put into `_meta` instead; it is made where there is none. Another splice must not insert
+    ///   there.
     public static func removal(from message: Message, inserting members: ByteBuffer? = nil) -> [Splice] {
-        let json = message.json
-        guard json.isObject(message.routing.meta) else { return members.flatMap { message.metaInsertion(of: $0) }.map { [$0] } ?? [] }
-        return json.replacement(of: Key.request, in: message.routing.meta, by: members)
-            + json.replacement(of: ["inputResponses", "requestState"], in: message.params, by: nil)
+        replacement(in: message, by: members)
+            + message.json.replacement(of: ["inputResponses", "requestState"], in: message.params, by: nil)
+    }
+
+    /// The splices that put raw members into a request's `_meta` in place of those it has; it is made where there is none. Another splice
+    /// must not insert there.
+    public static func replacement(in message: Message, by members: ByteBuffer?) -> [Splice] {
+        guard message.json.isObject(message.routing.meta) else {
+            return members.flatMap { message.metaInsertion(of: $0) }.map { [$0] } ?? []
+        }
+        return message.json.replacement(of: Key.request, in: message.routing.meta, by: members)
+    }
+
+    /// The splices that take the id of a subscription out of a notification's `_meta`: it is of no use but to who opened the subscription.
+    public static func subscriptionRemoval(from notification: Message) -> [Splice] {
+        notification.json.replacement(of: [Key.subscriptionID], in: notification.routing.meta, by: nil)
     }
 }

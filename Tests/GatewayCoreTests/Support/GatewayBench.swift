@@ -12,14 +12,16 @@ final class ScriptedServer: Sendable {
     let isolation: Isolation
     let capabilities: String
     let filter: ToolFilter
+    let era: EraPolicy
     let factory: ScriptedFactory
     private let lists: NIOLockedValueBox<[CatalogueKind: String]>
 
     init(
         _ name: String, isolation: Isolation = .shared, capabilities: String = #"{"tools":{"listChanged":true}}"#,
         filter: ToolFilter = .everything,
-        lists: [CatalogueKind: String] = [:], answersInitialize: Bool = true
+        lists: [CatalogueKind: String] = [:], answersInitialize: Bool = true, era: EraPolicy = .legacy
     ) {
+        self.era = era
         self.name = name
         self.isolation = isolation
         self.capabilities = capabilities
@@ -30,6 +32,10 @@ final class ScriptedServer: Sendable {
             link.eventLoop.execute {
                 if message.methodName == .initialize {
                     if answersInitialize { link.shakeHands(capabilities: capabilities) }
+                } else if message.methodName == .serverDiscover {
+                    if era == .modern { link.answerDiscover(message, capabilities: capabilities) }
+                } else if message.methodName == .subscriptionsListen {
+                    link.acknowledge(message)
                 } else if let kind = CatalogueKind(listMethod: message.methodName) {
                     link.answer(message, result: "{\"\(kind.resultKey)\":[\(box.withLockedValue { $0[kind] } ?? "")]}")
                 } else if message.methodName == .loggingSetLevel {
@@ -54,6 +60,8 @@ final class ScriptedServer: Sendable {
         var definition = UpstreamDefinition(name: name, isolation: isolation, factory: factory, fingerprint: name)
         definition.toolFilter = filter
         definition.callTimeout = .hours(1)
+        // What the tests of the other era need: `auto` costs a probe.
+        definition.era = era == .modern ? .auto : era
         return definition
     }
 }

@@ -66,13 +66,14 @@ final class PeerBench {
 
     init(
         maxInFlight: Int = 100, restartsByItself: Bool = false, handshakeTimeout: TimeAmount = .seconds(30),
+        era: EraPolicy = .legacy,
         backoff: RestartBackoff.Policy = .init(initialDelay: .milliseconds(100), maximumDelay: .seconds(1), maximumRestarts: 3)
     ) {
         loop.advanceTime(to: .now())
         let settings = UpstreamPeerSettings(
             initializeParams: ByteBuffer(
                 string: #"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}"#),
-            handshakeTimeout: handshakeTimeout, maxInFlight: maxInFlight, restartsByItself: restartsByItself)
+            handshakeTimeout: handshakeTimeout, maxInFlight: maxInFlight, restartsByItself: restartsByItself, era: era)
         peer = UpstreamPeer(
             name: "srv", settings: settings, factory: factory, eventLoop: loop, backoff: RestartBackoff(policy: backoff),
             logger: silentLogger, owner: owner)

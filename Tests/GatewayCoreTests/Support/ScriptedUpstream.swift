@@ -86,6 +86,31 @@ final class ScriptedLink: UpstreamLink {
         )
     }
 
+    /// Answers `server/discover` as a modern server.
+    func answerDiscover(_ message: Message, versions: String = #""2026-07-28""#, capabilities: String = "{}") {
+        answer(
+            message,
+            result:
+                #"{"resultType":"complete","supportedVersions":[\#(versions)],"capabilities":\#(capabilities),"instructions":"be modern","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"m","version":"1"}},"ttlMs":0,"cacheScope":"public"}"#
+        )
+    }
+
+    /// Acknowledges a `subscriptions/listen`, all of it unless told otherwise.
+    func acknowledge(_ listen: Message, filter: String? = nil) {
+        let id = listen.idBytes.map { String(buffer: $0) } ?? "null"
+        let own = listen.json.slice(listen.param("notifications")).map { String(buffer: $0) } ?? "{}"
+        receive(
+            #"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":\#(id)},"notifications":\#(filter ?? own)}}"#
+        )
+    }
+
+    /// A notification of a subscription.
+    func notify(_ method: String, of listen: Message, _ params: String = "") {
+        let id = listen.idBytes.map { String(buffer: $0) } ?? "null"
+        receive(
+            #"{"jsonrpc":"2.0","method":"\#(method)","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":\#(id)}\#(params)}}"#)
+    }
+
     /// Answers the pending `initialize`.
     func shakeHands(version: String = "2025-11-25", capabilities: String = "{}") {
         guard let initialize = messages(of: .initialize).last else { return }

@@ -97,6 +97,10 @@ final class ScriptedLink: UpstreamLink {
                 result: """
                     {"protocolVersion":"2025-11-25","capabilities":{"tools":{},"logging":{}},"serverInfo":{"name":"scripted","version":"1"}}
                     """)
+        case .serverDiscover:
+            say(
+                "{\"jsonrpc\":\"2.0\",\"id\":\(message.idBytes.map { String(buffer: $0) } ?? "null"),\"error\":{\"code\":-32601,\"message\":\"?\"}}"
+            )
         case .toolsList:
             let tools = ["echo", "hold", "progress", "ask"].map { "{\"name\":\"\($0)\",\"inputSchema\":{\"type\":\"object\"}}" }
             respond(message.idBytes, result: "{\"tools\":[\(tools.joined(separator: ","))]}")

@@ -85,6 +85,7 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
                 m = json.loads(line)
                 method = m.get("method")
                 if method == "initialize": initialize(m)
+                elif method == "server/discover": send({"jsonrpc": "2.0", "id": m["id"], "error": {"code": -32601, "message": "what?"}})
                 elif method == "tools/list": tools(m)
                 elif method == "logging/setLevel": reply(m["id"], {})
                 elif method == "tools/call":

@@ -1,0 +1,146 @@
+import MCPProtocol
+import NIOCore
+
+/// What one modern server is asked to tell of: the `subscriptions/listen` requests that are open there (2026-07-28,
+/// basic/patterns/subscriptions). A value without I/O.
+///
+/// There is one at a time but for the moment in which another takes its place: the old one counts until the new one is acknowledged, so that
+/// nothing is missed and nothing is told twice.
+struct Listening {
+    /// The members of the filter that stand for lists, and the notifications they stand for.
+    static let lists: [(name: StaticString, method: Method)] = [
+        ("toolsListChanged", .toolsListChanged), ("promptsListChanged", .promptsListChanged),
+        ("resourcesListChanged", .resourcesListChanged),
+    ]
+
+    /// The flags that are set in every filter.
+    let flags: [StaticString]
+    /// The notifications they stand for.
+    let methods: [Method]
+    /// Whether it tells of resources at all.
+    let hasResources: Bool
+    /// The resources that somebody wants to hear of.
+    private(set) var uris: Set<String> = []
+    /// Open requests, with the resources in their filters.
+    private var calls: [UInt64: Set<String>] = [:]
+    /// The newest.
+    private(set) var newest: UInt64?
+    /// The newest that is acknowledged, whose notifications count.
+    private(set) var current: UInt64?
+    /// The server knows nothing of subscriptions.
+    private(set) var isRefused = false
+    /// How often in a row one ended.
+    private(set) var failures = 0
+    /// A stream was lost: what changed meanwhile is not known.
+    private var hasGap = false
+    /// A request is about to be sent.
+    var isDue = false
+
+    init(_ info: UpstreamInfo) {
+        let declared = Self.lists.filter { entry in
+            CatalogueKind.allCases.contains { $0.listChanged == entry.method && info.has($0.capability, "listChanged") }
+        }
+        flags = declared.map(\.name)
+        methods = declared.map(\.method)
+        hasResources = info.has("resources", "subscribe")
+    }
+
+    func owns(_ call: UInt64) -> Bool { calls[call] != nil }
+
+    /// Whether another request is needed for what is wanted now.
+    var isOutOfDate: Bool {
+        guard !isRefused else { return false }
+        guard let newest, let asked = calls[newest] else { return !flags.isEmpty || !uris.isEmpty }
+        return asked != uris
+    }
+
+    /// False when it is among them already.
+    mutating func add(_ uri: String) -> Bool { uris.insert(uri).inserted }
+
+    mutating func remove(_ uri: String) -> Bool { uris.remove(uri) != nil }
+
+    /// Raw `notifications` of the request.
+    var filter: ByteBuffer {
+        var filter = ByteBuffer(string: "{")
+        for (index, flag) in flags.enumerated() {
+            filter.writeString("\(index > 0 ? "," : "")\"\(flag)\":true")
+        }
+        if !uris.isEmpty {
+            if !flags.isEmpty { filter.writeStaticString(",") }
+            filter.writeStaticString("\"resourceSubscriptions\":[")
+            for (index, uri) in uris.sorted().enumerated() {
+                if index > 0 { filter.writeStaticString(",") }
+                filter.writeJSONString(uri)
+            }
+            filter.writeStaticString("]")
+        }
+        filter.writeStaticString("}")
+        return filter
+    }
+
+    mutating func sent(_ call: UInt64) {
+        calls[call] = uris
+        newest = call
+    }
+
+    /// Nothing is wanted any more: the requests to take back.
+    mutating func close() -> [UInt64] {
+        defer {
+            calls.removeAll()
+            newest = nil
+            current = nil
+        }
+        return calls.keys.sorted()
+    }
+
+    /// The server has agreed.
+    ///
+    /// - Returns: the requests that it takes the place of, what was asked, and whether something may have been missed; nil when it is no
+    ///   request that counts.
+    mutating func acknowledged(_ call: UInt64) -> (replaced: [UInt64], asked: Set<String>, wasInterrupted: Bool)? {
+        guard let asked = calls[call], call >= current ?? 0 else { return nil }
+        current = call
+        failures = 0
+        let old = calls.keys.filter { $0 < call }.sorted()
+        for call in old { calls.removeValue(forKey: call) }
+        defer { hasGap = false }
+        return (old, asked, hasGap)
+    }
+
+    enum End {
+        /// It was replaced already.
+        case nothing
+        /// An older one goes on; those resources cannot be listened to.
+        case keptOld(lost: Set<String>)
+        /// What is wanted is not listened to any more; to be tried again.
+        case lost
+        /// Nor will it be.
+        case refused
+    }
+
+    /// One has ended without being taken back.
+    mutating func ended(_ call: UInt64, isRefusal: Bool) -> End {
+        guard let asked = calls.removeValue(forKey: call), call == newest else { return .nothing }
+        if let current, current != call, let old = calls[current] {
+            newest = current
+            failures += 1
+            guard isRefusal else { return .lost }
+            uris = old
+            return .keptOld(lost: asked.subtracting(old))
+        }
+        newest = nil
+        hasGap = hasGap || current != nil
+        current = nil
+        isRefused = isRefusal
+        failures += 1
+        return isRefusal ? .refused : .lost
+    }
+
+    /// How long to wait before the next attempt.
+    ///
+    /// - Parameter jitter: 0 ..< 1.
+    func delay(jitter: Double) -> TimeAmount {
+        let seconds = min(30, Double(1 << min(max(0, failures - 1), 5)))
+        return .nanoseconds(Int64(seconds * (1 + 0.2 * jitter) * 1e9))
+    }
+}

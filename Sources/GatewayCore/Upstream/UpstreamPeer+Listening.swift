@@ -1,0 +1,170 @@
+import Logging
+import MCPProtocol
+import NIOCore
+
+/// The one `subscriptions/listen` through which a modern server tells of changes of its lists and of its resources. Runs on the event loop.
+extension UpstreamPeer {
+    func beginListening(_ core: UpstreamPeerCore, info: UpstreamInfo) {
+        guard info.era == .modern else { return resolve(core) { _ in false } }
+        core.listening = Listening(info)
+        for subscriber in core.subscribers.values { _ = core.listening?.add(subscriber.uri) }
+        listenAgain(core)
+    }
+
+    /// The server is gone, or going.
+    func endListening(_ core: UpstreamPeerCore) {
+        core.listening = nil
+        resolve(core) { _ in false }
+    }
+
+    /// Asks a modern server to tell of the updates of a resource; the server is started if need be.
+    ///
+    /// - Parameter completion: called once, on the event loop, with whether it does.
+    func listen(to uri: String, within limit: TimeAmount, completion: @escaping @Sendable (Bool) -> Void) {
+        onLoop { core in
+            let key = core.nextCall
+            core.nextCall += 1
+            core.subscribers[key] = .init(uri: uri, completion: completion)
+            self.eventLoop.scheduleTask(in: limit) {
+                self.core.value.subscribers.removeValue(forKey: key)?.completion(false)
+            }
+            guard core.info != nil else {
+                core.wantsToRun = true
+                self.connectIfNeeded(core)
+                switch core.phase {
+                case .givenUp, .stopping, .stopped: self.resolve(core) { _ in false }
+                default: break
+                }
+                return
+            }
+            self.listen(to: uri, core: core)
+        }
+    }
+
+    func listen(to uri: String, core: UpstreamPeerCore) {
+        guard let listening = core.listening, listening.hasResources, !listening.isRefused else {
+            return resolve(core) { $0 == uri ? false : nil }
+        }
+        _ = core.listening?.add(uri)
+        listenAgain(core)
+    }
+
+    func stopListening(to uri: String, core: UpstreamPeerCore) {
+        guard core.listening?.remove(uri) == true else { return }
+        listenAgain(core)
+    }
+
+    /// Sends a request for what is wanted now, once for all changes of this moment.
+    private func listenAgain(_ core: UpstreamPeerCore) {
+        guard core.listening?.isDue == false else { return }
+        core.listening?.isDue = true
+        eventLoop.execute {
+            let core = self.core.value
+            guard core.listening?.isDue == true else { return }
+            core.listening?.isDue = false
+            self.sendListen(core)
+        }
+    }
+
+    private func sendListen(_ core: UpstreamPeerCore) {
+        guard case .ready = core.phase, let link = core.link, var listening = core.listening else { return }
+        guard listening.isOutOfDate else {
+            // What was asked for again is agreed on already.
+            if let current = listening.current, current == listening.newest {
+                resolve(core) { listening.uris.contains($0) ? true : nil }
+            }
+            return
+        }
+        if listening.flags.isEmpty, listening.uris.isEmpty {
+            let calls = listening.close()
+            core.listening = listening
+            for call in calls { sendCancelled(call: call, reason: nil, core: core) }
+            return
+        }
+        let call = core.nextCall
+        core.nextCall += 1
+        listening.sent(call)
+        core.listening = listening
+        var params = ByteBuffer(string: "{\"_meta\":{")
+        params.writeImmutableBuffer(settings.requestMembers)
+        params.writeStaticString("},\"notifications\":")
+        params.writeImmutableBuffer(listening.filter)
+        params.writeStaticString("}")
+        let request = MessageWriter.request(id: call, method: Method.subscriptionsListen.name, params: params)
+        if link.send(request, call: call) != .sent { listenEnded(call, reason: "it takes no more requests", isRefusal: false, core: core) }
+    }
+
+    // MARK: What the server says
+
+    /// A notification of a modern server: what belongs to a subscription counts when it is of the one that is in force.
+    func receiveListened(_ message: Message, core: UpstreamPeerCore) {
+        let span = message.json.member(RequestMetadata.Key.subscriptionID, of: message.routing.meta)
+        guard span.isPresent else {
+            core.owner?.peer(self, receivedNotification: message)
+            return
+        }
+        guard let call = message.json.callNumber(span), let listening = core.listening, listening.owns(call) else { return }
+        if message.methodName == .subscriptionsAcknowledged { return acknowledged(call, by: message, core: core) }
+        guard call == listening.current else { return }
+        var bytes = ByteBuffer()
+        bytes.write(message.bytes, splicing: RequestMetadata.subscriptionRemoval(from: message))
+        guard let stripped = try? Message.parse(bytes) else { return }
+        core.owner?.peer(self, receivedNotification: stripped)
+    }
+
+    private func acknowledged(_ call: UInt64, by message: Message, core: UpstreamPeerCore) {
+        guard let (replaced, asked, wasInterrupted) = core.listening?.acknowledged(call) else { return }
+        for call in replaced { sendCancelled(call: call, reason: nil, core: core) }
+        let json = message.json
+        let agreed = Set(
+            json.elements(of: json.member("resourceSubscriptions", of: message.param("notifications"))).compactMap { json.string($0) })
+        resolve(core) { asked.contains($0) ? agreed.contains($0) : nil }
+        guard wasInterrupted else { return }
+        // What changed while nobody listened was not told.
+        for method in core.listening?.methods ?? [] {
+            guard let notification = try? Message.parse(MessageWriter.notification(method: method.name)) else { continue }
+            core.owner?.peer(self, receivedNotification: notification)
+        }
+    }
+
+    /// The server has ended a subscription, in an orderly way or with an error.
+    func listenAnswered(_ call: UInt64, by response: Message, core: UpstreamPeerCore) {
+        let json = response.json
+        let code = json.integer(json.member("code", of: response.error))
+        let isRefusal = code == RPCError.Code.methodNotFound.rawValue || code == RPCError.Code.invalidParams.rawValue
+        listenEnded(
+            call, reason: response.kind == .response ? "the server ended it" : response.errorText, isRefusal: isRefusal, core: core)
+    }
+
+    func listenEnded(_ call: UInt64, reason: String, isRefusal: Bool, core: UpstreamPeerCore) {
+        guard let end = core.listening?.ended(call, isRefusal: isRefusal) else { return }
+        switch end {
+        case .nothing: return
+        case .keptOld(let lost):
+            logger.warning("upstream refused a subscription", metadata: ["upstream": "\(name)", "reason": "\(reason)"])
+            resolve(core) { lost.contains($0) ? false : nil }
+        case .refused:
+            logger.warning("upstream refused to tell of changes", metadata: ["upstream": "\(name)", "reason": "\(reason)"])
+            resolve(core) { _ in false }
+        case .lost:
+            let delay = core.listening?.delay(jitter: .random(in: 0..<1)) ?? .seconds(1)
+            logger.info(
+                "upstream's subscription ended; it is opened again",
+                metadata: ["upstream": "\(name)", "reason": "\(reason)", "after_ms": "\(delay.nanoseconds / 1_000_000)"])
+            let attempt = core.attempt
+            eventLoop.scheduleTask(in: delay) {
+                let core = self.core.value
+                if core.attempt == attempt { self.sendListen(core) }
+            }
+        }
+    }
+
+    /// Tells those who wait what became of their resources; nil: not known yet.
+    private func resolve(_ core: UpstreamPeerCore, _ outcome: (String) -> Bool?) {
+        for (key, subscriber) in core.subscribers {
+            guard let isAgreed = outcome(subscriber.uri) else { continue }
+            core.subscribers.removeValue(forKey: key)
+            subscriber.completion(isAgreed)
+        }
+    }
+}
