@@ -31,7 +31,8 @@ public struct CoreSettings: Sendable {
     public var maxParkedExchanges = 1000
     /// How long each of them waits, and how long a `requestState` is good.
     public var parkedExchangeTimeout: TimeAmount = .minutes(10)
-    /// How often a modern server may ask for input before it answers one request of a legacy client.
+    /// How often a modern server may ask for input before it answers one request of a legacy client. The key of no configuration: a server that
+    /// asks more often is broken.
     public var maxInputRounds = 32
     /// Subscriptions and tasks remembered per session, each.
     public var maxRememberedPerSession = 1000

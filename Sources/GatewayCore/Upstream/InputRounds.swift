@@ -42,7 +42,7 @@ final class InputRounds: Sendable {
         let limit = ownExchange.session.gateway.settings.maxInputRounds
         guard round <= limit else {
             return ownExchange.fail(
-                .upstreamBroken, "upstream \"\(peer.name)\" asked for input \(limit) times and still gave no answer (limits.maxInputRounds)"
+                .upstreamBroken, "upstream \"\(peer.name)\" asked for input \(limit) times and still gave no answer"
             )
         }
         var inputs: [(key: ByteBuffer, request: InputRequest)] = []
@@ -89,13 +89,14 @@ final class InputRounds: Sendable {
     }
 
     private func answered(_ index: Int, round: Int, by response: Message) {
+        let id = response.json.string(response.id)
         guard response.kind == .response else {
+            state.withLockedValue { state in if let id { state.open.remove(id) } }
             let code = response.json.integer(response.json.member("code", of: response.error)) ?? RPCError.Code.internalError.rawValue
             withdraw(tellingClient: true)
             return ownExchange.fail(
                 .answered(code: code), "the client did not give the input that upstream \"\(peer.name)\" asked for: \(response.errorText)")
         }
-        let id = response.json.string(response.id)
         let isComplete = state.withLockedValue { state in
             guard state.round == round, state.inputs.indices.contains(index), !state.isOver else { return false }
             if let id { state.open.remove(id) }
