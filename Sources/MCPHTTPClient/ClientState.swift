@@ -11,6 +11,8 @@ struct ClientState {
         var message: ByteBuffer?
         /// For the header of its POST.
         var trace: TraceContext?
+        /// The same, of a modern request.
+        var modern: ModernHead?
         /// Tells callbacks of the HTTP request under way from those of an earlier one.
         var attempt: UInt64 = 0
         var task: HTTPClient.Task<Void>?
@@ -25,6 +27,7 @@ struct ClientState {
     struct Outgoing: Sendable {
         var message: ByteBuffer
         var trace: TraceContext?
+        var modern: ModernHead?
         var purpose: HTTPExchange.Purpose
         /// The session that it was sent in.
         var sessionID: String?
@@ -37,6 +40,8 @@ struct ClientState {
     /// Whether the server said that it does not know `sessionID`.
     var isSessionEnded = false
     var revision: String?
+    /// The parameters of tools that modern calls repeat in their headers.
+    var parameterHeaders: [String: [ParameterHeader]] = [:]
     var isClosed = false
     var outbox: Outbox<Outgoing>
     var running: [UInt64: Running] = [:]

@@ -21,6 +21,7 @@ extension StreamableHTTPClient {
             headers.replaceOrAdd(name: "traceparent", value: trace.traceparent)
             if let state = trace.tracestate { headers.replaceOrAdd(name: "tracestate", value: state) }
         }
+        running.modern?.write(to: &headers)
         let body = running.message.map { HTTPClient.Body.byteBuffer($0) }
         running.message = nil
         let attempt = running.attempt
@@ -107,7 +108,10 @@ extension StreamableHTTPClient {
     func perform(_ actions: [ExchangeAction], for key: UInt64) {
         for action in actions {
             switch action {
-            case .deliver(let message): state.value.delegate?.client(self, received: message)
+            case .deliver(let message):
+                var token: UInt64?
+                if case .request(let own, _)? = state.value.running[key]?.exchange.purpose { token = own }
+                state.value.delegate?.client(self, received: message, on: token)
             case .fail(let token, let error): state.value.delegate?.client(self, requestFailed: token, error)
             case .sessionEnded: sessionEnded(state.value.running[key]?.exchange.sessionID)
             case .accepted: accepted(key)
@@ -167,7 +171,7 @@ extension StreamableHTTPClient {
         task?.cancel()
     }
 
-    private func finish(_ key: UInt64) {
+    func finish(_ key: UInt64) {
         guard let running = state.value.running.removeValue(forKey: key) else { return }
         running.timer?.cancel()
         if !running.hasReleased { release(running.exchange.purpose) }

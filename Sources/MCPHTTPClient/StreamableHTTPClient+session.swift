@@ -19,7 +19,8 @@ extension StreamableHTTPClient {
         let isInitialize = token != nil && message.kind == .request && message.methodName == .initialize
         guard !state.value.isClosed else { return refuse(token, .closed) }
         guard endpoint != nil else { return refuse(token, .invalidURL) }
-        if state.value.isSessionEnded, !isInitialize { return refuse(token, .sessionEnded) }
+        let modern = token == nil ? nil : ModernHead(message, parameters: state.value.parameterHeaders)
+        if state.value.isSessionEnded, !isInitialize, modern == nil { return refuse(token, .sessionEnded) }
 
         let purpose: HTTPExchange.Purpose
         if let token {
@@ -41,7 +42,8 @@ extension StreamableHTTPClient {
         let kind: Outbox<ClientState.Outgoing>.Kind =
             message.kind != .notification ? .message : message.methodName == .initialized ? .initialized : .notification
         let outgoing = ClientState.Outgoing(
-            message: bytes, trace: TraceContext(meta: message), purpose: purpose, sessionID: isInitialize ? nil : state.value.sessionID,
+            message: bytes, trace: TraceContext(meta: message), modern: modern, purpose: purpose,
+            sessionID: isInitialize || modern != nil ? nil : state.value.sessionID,
             isInitialize: isInitialize,
             isNotification: kind != .message)
         switch state.value.outbox.offer(outgoing, kind: kind) {
@@ -66,11 +68,25 @@ extension StreamableHTTPClient {
 
     func start(_ outgoing: ClientState.Outgoing) {
         let exchange = HTTPExchange(
-            purpose: outgoing.purpose, isInitialize: outgoing.isInitialize, sessionID: outgoing.sessionID, limits: exchangeLimits)
+            purpose: outgoing.purpose, isInitialize: outgoing.isInitialize, isModern: outgoing.modern != nil,
+            sessionID: outgoing.sessionID, limits: exchangeLimits)
         let key = state.value.nextKey()
         state.value.running[key] = ClientState.Running(
-            exchange: exchange, message: outgoing.message, trace: outgoing.trace, isNotification: outgoing.isNotification)
+            exchange: exchange, message: outgoing.message, trace: outgoing.trace, modern: outgoing.modern,
+            isNotification: outgoing.isNotification)
         execute(key)
+    }
+
+    /// Takes a request back by closing its stream; its delegate does not hear of it again.
+    func cancelOnLoop(token: UInt64) {
+        let key = state.value.running.first { entry in
+            if case .request(token, _) = entry.value.exchange.purpose { true } else { false }
+        }?.key
+        guard let key else { return }
+        // First it is forgotten: cancelling reports a failure of its own.
+        let task = state.value.running[key]?.task
+        finish(key)
+        task?.cancel()
     }
 
     func initializedOnLoop(revision: String, openListeningStream: Bool) {

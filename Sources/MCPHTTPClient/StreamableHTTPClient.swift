@@ -1,9 +1,13 @@
 public import AsyncHTTPClient
 public import Logging
 public import NIOCore
-import MCPProtocol
+public import MCPProtocol
 
-/// The client side of MCP Streamable HTTP (basic/transports of 2025-03-26, 2025-06-18 and 2025-11-25).
+/// The client side of MCP Streamable HTTP (basic/transports of 2025-03-26, 2025-06-18 and 2025-11-25; basic/transports/streamable-http of
+/// 2026-07-28).
+///
+/// A request that names its version itself (`_meta` of 2026-07-28) goes out as that revision wants it: with the header fields that repeat its
+/// body, in no session, and without resumption.
 ///
 /// Moves JSON-RPC messages and knows sessions, event streams and their resumption; what the messages mean is the delegate's.
 /// Methods may be called from any thread; calls from one thread keep their order.
@@ -45,6 +49,17 @@ public final class StreamableHTTPClient: Sendable {
     ///   ``StreamableHTTPClientDelegate/client(_:requestFailed:_:)``. Nil for notifications and responses.
     public func send(_ message: ByteBuffer, token: UInt64?) {
         onLoop { $0.sendOnLoop(message, token: token) }
+    }
+
+    /// Takes a request back by closing the connection that waits for its answer (2026-07-28, basic/patterns/cancellation); the delegate does
+    /// not hear of it again. Servers of earlier revisions go on: they are told with `notifications/cancelled`.
+    public func cancel(token: UInt64) {
+        onLoop { $0.cancelOnLoop(token: token) }
+    }
+
+    /// The parameters of tools that modern calls repeat in their headers, by the tools' names.
+    public func setParameterHeaders(_ headers: [String: [ParameterHeader]]) {
+        onLoop { $0.state.value.parameterHeaders = headers }
     }
 
     /// The handshake is done: from now on `MCP-Protocol-Version` is sent.

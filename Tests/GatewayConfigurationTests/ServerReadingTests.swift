@@ -42,13 +42,15 @@ import Testing
         let server = try #require(
             try servers(
                 """
-                {"s": {"command": "x", "isolation": "session", "timeout": "2m", "handshakeTimeout": 5, "idleTimeout": "1h",
+                {"s": {"command": "x", "isolation": "session", "era": "modern", "probeTimeout": 2, "timeout": "2m", "handshakeTimeout": 5, "idleTimeout": "1h",
                  "tools": {"allow": ["read_*"], "deny": ["*_all"]}, "disabled": true}}
                 """
             ).first)
         #expect(server.isolation == .session)
         #expect(server.timeout == .seconds(120))
         #expect(server.handshakeTimeout == .seconds(5))
+        #expect(server.era == .modern)
+        #expect(server.probeTimeout == .seconds(2))
         #expect(server.idleTimeout == .seconds(3600))
         #expect(server.tools == ToolFilter(allow: ["read_*"], deny: ["*_all"]))
         #expect(server.disabled)

@@ -30,6 +30,14 @@ enum ServerKeys {
             "`shared`: one process or connection for all sessions. `session`: one for each, which alone may use the client's sampling, elicitation and roots."
         ),
         key(
+            "era", .choice(.init(values: EraPolicy.allCases.map(\.rawValue))), defaults.era.rawValue,
+            "Which protocol the server speaks: `legacy` with `initialize` (up to 2025-11-25), `modern` without (2026-07-28); `auto` finds out at the start, by `server/discover`."
+        ),
+        key(
+            "probeTimeout", .duration(.milliseconds(100)...Duration.seconds(3600)), DurationText.format(defaults.probeTimeout),
+            "`era: auto`: how long the server may take to answer `server/discover`, at most half of `handshakeTimeout`. Then it is asked to `initialize`."
+        ),
+        key(
             "timeout", .duration(.milliseconds(100)...Duration.seconds(86_400)), DurationText.format(defaults.timeout),
             "How long the server may be silent about a call. Then the call is cancelled and the client gets an error. Progress starts the time anew; it stands still while the client is asked for something."
         ),

@@ -38,6 +38,8 @@ struct ServerReader {
         if case .text(let text)? = values["isolation"]?.value, let isolation = Isolation(rawValue: text) {
             server.isolation = isolation
         }
+        if case .text(let text)? = values["era"]?.value, let era = EraPolicy(rawValue: text) { server.era = era }
+        if case .duration(let timeout)? = values["probeTimeout"]?.value { server.probeTimeout = timeout }
         if case .duration(let timeout)? = values["timeout"]?.value { server.timeout = timeout }
         if case .duration(let timeout)? = values["handshakeTimeout"]?.value { server.handshakeTimeout = timeout }
         if case .duration(let timeout)? = values["idleTimeout"]?.value { server.idleTimeout = timeout }

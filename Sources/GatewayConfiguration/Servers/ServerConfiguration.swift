@@ -8,6 +8,10 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var transport: ServerTransport
     /// Who shares the process or connection.
     public var isolation: Isolation
+    /// Which protocol it speaks.
+    public var era = EraPolicy.auto
+    /// How long it may take to answer `server/discover` before it is asked to `initialize`.
+    public var probeTimeout = Duration.seconds(3)
     /// How long one call may take.
     public var timeout: Duration
     /// How long `initialize` may take, the start of the process included.
@@ -59,6 +63,7 @@ public struct ServerConfiguration: Sendable, Equatable {
             if !endpoint.headers.isEmpty { parts.append("headers: \(endpoint.headers.keys.sorted().joined(separator: ", "))") }
         }
         parts.append("isolation: \(isolation.rawValue)")
+        if era != .auto { parts.append("era: \(era.rawValue)") }
         if disabled { parts.append("disabled") }
         return "\(name) (\(parts.joined(separator: "; ")))"
     }

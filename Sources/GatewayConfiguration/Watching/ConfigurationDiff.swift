@@ -8,7 +8,7 @@ public struct ConfigurationDiff: Sendable, Equatable {
         public var new: ServerConfiguration
 
         /// Whether the process or connection has to be replaced; otherwise only the filter or the time limits are new.
-        public var needsRestart: Bool { old.transport != new.transport || old.isolation != new.isolation }
+        public var needsRestart: Bool { old.transport != new.transport || old.isolation != new.isolation || old.era != new.era }
     }
 
     /// In the order of the new file.

@@ -155,7 +155,7 @@ final class UpstreamHost: Sendable {
     /// Reads lists again and tells the gateway what is new.
     func refresh(_ kinds: [CatalogueKind], from peer: UpstreamPeer) -> EventLoopFuture<Void> {
         let reads = kinds.map { kind in
-            CatalogueFetcher.fetch(kind, from: peer).map { (kind, $0) }.flatMapError { error in
+            CatalogueFetcher.fetch(kind, from: peer).map { (kind, kind == .tools ? peer.callable($0) : $0) }.flatMapError { error in
                 self.logger.warning(
                     "upstream did not give its list",
                     metadata: ["upstream": "\(self.name)", "list": "\(kind.listMethod.name)", "error": "\(error)"])
@@ -195,6 +195,8 @@ extension UpstreamHost: UpstreamPeerOwner {
             state.info = info
             state.failure = nil
         }
+        // Calls that waited go out before the tools are read (again).
+        _ = peer.callable(catalogue.entries(.tools))
         eraIsKnown()
         if isShared { gateway.restoreUpstreamState(on: peer, host: self, info: info) }
         let kinds = CatalogueKind.allCases.filter { info.has($0.capability) }

@@ -18,6 +18,10 @@ public protocol UpstreamLink: AnyObject, Sendable {
     ///
     /// - Returns: false when requests have no streams of their own: then a notification takes it back.
     func abandon(call: UInt64) -> Bool
+    /// Whether calls of a modern server's tools have header fields, so that it must be known which.
+    var needsParameterHeaders: Bool { get }
+    /// The parameters that calls of tools repeat in header fields, by the tools' names.
+    func setParameterHeaders(_ headers: [String: [ParameterHeader]])
     /// Closes the link in an orderly way; the delegate hears of it when that is done.
     func close()
 }
@@ -25,6 +29,8 @@ public protocol UpstreamLink: AnyObject, Sendable {
 extension UpstreamLink {
     /// For links that are one stream.
     public func abandon(call: UInt64) -> Bool { false }
+    public var needsParameterHeaders: Bool { false }
+    public func setParameterHeaders(_ headers: [String: [ParameterHeader]]) {}
 }
 
 /// What a link did with a message.
@@ -42,10 +48,16 @@ public protocol UpstreamLinkDelegate: AnyObject, Sendable {
     var metrics: UpstreamMetrics { get }
     /// One JSON-RPC message, not parsed yet.
     func link(_ link: any UpstreamLink, received message: ByteBuffer)
+    /// The same, with the call on whose stream it came, where calls have streams of their own.
+    func link(_ link: any UpstreamLink, received message: ByteBuffer, on call: UInt64?)
     /// The request of that call will not be answered; the link itself lives on.
     func link(_ link: any UpstreamLink, failed call: UInt64, with error: LinkCallFailure)
     /// The link is gone. The last call it makes.
     func link(_ link: any UpstreamLink, closed reason: LinkClosure)
+}
+
+extension UpstreamLinkDelegate {
+    public func link(_ link: any UpstreamLink, received message: ByteBuffer, on call: UInt64?) { self.link(link, received: message) }
 }
 
 /// Why a link gives up one request.

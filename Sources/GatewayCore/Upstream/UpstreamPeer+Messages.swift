@@ -15,6 +15,16 @@ extension UpstreamPeer {
         }
     }
 
+    public func link(_ link: any UpstreamLink, received bytes: ByteBuffer, on call: UInt64?) {
+        let core = core.value
+        guard let call, core.info?.era == .modern, core.link === link, let message = try? Message.parse(bytes),
+            message.methodName == .loggingMessage, let exchange = core.calls[call]?.handler.exchange
+        else { return self.link(link, received: bytes) }
+        // It is known whose it is.
+        defer { passedOn(messages: 1, bytes: bytes.readableBytes) }
+        if exchange.session.wants(message) { _ = exchange.emit(.notification(bytes)) }
+    }
+
     public func link(_ link: any UpstreamLink, failed call: UInt64, with error: LinkCallFailure) {
         let core = core.value
         guard core.link === link else { return }

@@ -46,6 +46,8 @@ struct HTTPExchange: Sendable {
 
     let purpose: Purpose
     let isInitialize: Bool
+    /// A request of 2026-07-28, whose stream cannot be resumed.
+    let isModern: Bool
     /// The session id that its HTTP requests carry.
     let sessionID: String?
     private let limits: Limits
@@ -58,9 +60,10 @@ struct HTTPExchange: Sendable {
     /// Connections in a row that brought no event.
     private var fruitlessAttempts = 0
 
-    init(purpose: Purpose, isInitialize: Bool = false, sessionID: String?, limits: Limits) {
+    init(purpose: Purpose, isInitialize: Bool = false, isModern: Bool = false, sessionID: String?, limits: Limits) {
         self.purpose = purpose
         self.isInitialize = isInitialize
+        self.isModern = isModern
         self.sessionID = sessionID
         self.limits = limits
         self.isGET = purpose == .listening
@@ -231,10 +234,30 @@ struct HTTPExchange: Sendable {
             isAnswered = true
             return [.deliver(message.bytes)] + finish()
         }
+        // A modern server may refuse a request before it has read the id (basic/transports/streamable-http, "Sending Messages").
+        if isModern, let answer = Self.errorWithoutID(body, for: id) {
+            isAnswered = true
+            return [.deliver(answer)] + finish()
+        }
         switch template {
         case .status(let status): return fail(.http(status: status, excerpt: excerpt(body)))
         case .contentType(let type): return fail(.unexpectedContentType(type))
         }
+    }
+
+    /// An error response that names no request, as the answer to the one it came for.
+    private static func errorWithoutID(_ body: ByteBuffer, for id: ByteBuffer) -> ByteBuffer? {
+        guard let json = try? JSONText(validating: body), let error = json.slice(json.member("error", of: json.root)),
+            json.integer(json.member("code", of: json.member("error", of: json.root))) != nil
+        else { return nil }
+        let named = json.member("id", of: json.root)
+        guard !named.isPresent || json.equals(named, "null") else { return nil }
+        var answer = ByteBuffer(string: "{\"jsonrpc\":\"2.0\",\"id\":")
+        answer.writeImmutableBuffer(id)
+        answer.writeStaticString(",\"error\":")
+        answer.writeImmutableBuffer(error)
+        answer.writeStaticString("}")
+        return answer
     }
 
     private mutating func streamEnded(_ error: StreamableHTTPError) -> [ExchangeAction] {
@@ -243,7 +266,7 @@ struct HTTPExchange: Sendable {
         case .listening: return reconnect(orFail: error)
         case .request:
             guard !isAnswered else { return finish() }
-            guard lastEventID != nil else { return fail(error) }
+            guard lastEventID != nil, !isModern else { return fail(error) }
             return reconnect(orFail: error)
         }
     }

@@ -5,7 +5,7 @@ public import MCPHTTPClient
 import MCPProtocol
 public import NIOCore
 
-/// Makes links to a remote Streamable HTTP server: each is an MCP session there.
+/// Makes links to a remote Streamable HTTP server: each is an MCP session there, or none if the server is modern.
 public struct HTTPLinkFactory: UpstreamLinkFactory {
     let name: String
     let configuration: StreamableHTTPClientConfiguration
@@ -60,7 +60,17 @@ final class HTTPLink: UpstreamLink, StreamableHTTPClientDelegate {
     }
 
     func handshakeCompleted(revision: Revision) {
-        state.value.client?.initialized(revision: revision.rawValue, openListeningStream: true)
+        // A modern server has no listening stream: what it tells of was asked for (`subscriptions/listen`).
+        state.value.client?.initialized(revision: revision.rawValue, openListeningStream: revision.era == .legacy)
+    }
+
+    var needsParameterHeaders: Bool { true }
+
+    func setParameterHeaders(_ headers: [String: [ParameterHeader]]) { state.value.client?.setParameterHeaders(headers) }
+
+    func abandon(call: UInt64) -> Bool {
+        state.value.client?.cancel(token: call)
+        return true
     }
 
     /// The client reads on: TCP's own flow control is all that makes a remote server wait.
@@ -75,9 +85,11 @@ final class HTTPLink: UpstreamLink, StreamableHTTPClientDelegate {
         }
     }
 
-    func client(_ client: StreamableHTTPClient, received message: ByteBuffer) {
+    func client(_ client: StreamableHTTPClient, received message: ByteBuffer) { self.client(client, received: message, on: nil) }
+
+    func client(_ client: StreamableHTTPClient, received message: ByteBuffer, on token: UInt64?) {
         guard !state.value.isClosed else { return }
-        delegate.link(self, received: message)
+        delegate.link(self, received: message, on: token)
     }
 
     func client(_ client: StreamableHTTPClient, requestFailed token: UInt64, _ error: StreamableHTTPError) {

@@ -152,7 +152,8 @@ struct DoctorCommand: AsyncParsableCommand {
         let peer = UpstreamPeer(
             name: server.name,
             settings: UpstreamPeerSettings(
-                initializeParams: params, handshakeTimeout: definition.handshakeTimeout, maxInFlight: 8, restartsByItself: false),
+                initializeParams: params, handshakeTimeout: definition.handshakeTimeout, maxInFlight: 8, restartsByItself: false,
+                era: definition.era, probeTimeout: definition.probeTimeout),
             factory: definition.factory, eventLoop: group.next(), backoff: RestartBackoff(), logger: Logger(label: "doctor"), owner: owner)
         let started = ContinuousClock.now
         peer.start()

@@ -25,6 +25,8 @@ struct UpstreamFactory: Sendable {
             fingerprint: "\(process)")
         definition.callTimeout = TimeAmount(server.timeout)
         definition.handshakeTimeout = TimeAmount(server.handshakeTimeout)
+        definition.era = server.era
+        definition.probeTimeout = TimeAmount(server.probeTimeout)
         definition.idleTimeout = TimeAmount(server.idleTimeout)
         definition.maxSessionProcesses = settings.limits.maxSessionProcesses
         definition.maxInFlight = settings.limits.maxInFlightPerUpstream
