@@ -25,13 +25,13 @@ Start = Callable[..., Gateway]
 MARK = "INTEROP_MARK_OF_STDIO"
 
 
-def write_config(directory: Path, servers: dict[str, Any]) -> Path:
+def write_config(directory: Path, servers: dict[str, Any], settings: dict[str, Any] | None = None) -> Path:
     marked_servers = {
         name: {**server, "env": {**server.get("env", {}), "INTEROP_MARK": f"{MARK}-{directory}"}}
         for name, server in servers.items()
     }
     path = directory / "mcp-gateway.json"
-    path.write_text(json.dumps({"mcpServers": marked_servers}))
+    path.write_text(json.dumps({"mcpServers": marked_servers, "gateway": settings or {}}))
     return path
 
 

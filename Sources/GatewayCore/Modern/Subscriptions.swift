@@ -100,6 +100,9 @@ final class Subscriptions: Sendable {
 }
 
 extension Gateway {
+    /// Ends all that modern clients listen to, in an orderly way (2026-07-28, basic/patterns/subscriptions, "Graceful Closure").
+    public func endSubscriptions() { subscriptions.end() }
+
     /// The flags of the filter, and what they stand for.
     private static let listChanges: [(name: StaticString, method: MCPProtocol.Method)] = [
         ("toolsListChanged", .toolsListChanged), ("promptsListChanged", .promptsListChanged),
