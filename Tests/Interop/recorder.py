@@ -295,7 +295,7 @@ class _Connection:
     def _request_end(self) -> None:
         record, self._receiving = self._receiving, None
         assert record is not None
-        session = record.request.headers.get("mcp-session-id")
+        session = record.request.headers.get("mcp-session-id") or self._session_of_messages(record)
         if session is not None:
             # At once, because its answer may come on another connection's stream.
             self._note_request(self._recorder.conversation(session), record)
@@ -348,6 +348,10 @@ class _Connection:
     def _event(self, identifier: str | None, data: str) -> None:
         record = self._pending[0]
         record.events.append((identifier, data))
+        if self._conversation is None and self._is_sse(record):
+            # The first event of HTTP+SSE names the endpoint, and in it the session.
+            self._conversation = self._recorder.conversation(data.partition("sessionId=")[2])
+            return
         if data and self._conversation is not None:
             self._check_text(self._conversation, data.encode(), record)
 
@@ -360,6 +364,16 @@ class _Connection:
     def _is_mcp(record: Record) -> bool:
         path = record.request.path.partition("?")[0]
         return path == "/mcp" or re.fullmatch(r"/servers/[^/]+/mcp", path) is not None
+
+    @staticmethod
+    def _is_sse(record: Record) -> bool:
+        return re.fullmatch(r"(/servers/[^/]+)?/sse", record.request.path) is not None
+
+    @staticmethod
+    def _session_of_messages(record: Record) -> str | None:
+        """The session that a POST of HTTP+SSE is for."""
+        found = re.fullmatch(r"(?:/servers/[^/]+)?/messages\?sessionId=(.+)", record.request.path)
+        return found and found[1]
 
     def _find_conversation(self, record: Record) -> Conversation:
         """The session's conversation; a request without one gets its own."""

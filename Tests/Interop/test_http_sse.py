@@ -33,7 +33,7 @@ def sse_url(gateway: Gateway, server: str | None = None) -> str:
 
 
 class SSEClient:
-    """A client of the transport, spoken by hand. Not through the recorder: it knows no such streams."""
+    """A client of the transport, spoken by hand."""
 
     def __init__(self, http: httpx.AsyncClient, base: str, stream: Stream) -> None:
         self.http = http
@@ -44,7 +44,7 @@ class SSEClient:
     @classmethod
     @contextlib.asynccontextmanager
     async def connect(cls, gateway: Gateway, path: str = "/sse") -> AsyncIterator[SSEClient]:
-        base = f"http://127.0.0.1:{gateway.port}"
+        base = gateway.base_url
         async with httpx.AsyncClient(timeout=30) as http, http.stream("GET", base + path, headers={"accept": SSE}) as response:
             assert response.status_code == 200 and response.headers["content-type"].startswith(SSE)
             client = cls(http, base, Stream(response))
@@ -126,9 +126,11 @@ async def test_the_sdk_over_sse_in_each_revision(gateway: Gateway, revision: str
 
 async def test_the_sdks_client_over_sse(gateway: Gateway) -> None:
     seen = Seen()
+    checked = gateway.recorder.messages
     async with sdk_client(sse_client(sse_url(gateway)), seen) as client:
         assert "everything__add" in {tool.name for tool in await all_pages(client.list_tools, "tools")}
         assert texts(await client.call_tool("everything__ask-model", {"prompt": "how"})) == ["answer to how"]
+    assert gateway.recorder.messages > checked
 
 
 async def test_the_sdk_at_the_endpoint_of_one_server(gateway: Gateway) -> None:
