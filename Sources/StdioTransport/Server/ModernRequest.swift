@@ -12,10 +12,9 @@ final class ModernRequest: ExchangeSink, @unchecked Sendable {
     private let output: StdioOutput
     private let ended: (ModernRequest) -> Void
     private var exchange: ModernExchange?
-    private var isCancelled = false
     private var isOver = false
 
-    /// - Parameter ended: runs on the loop after the last event.
+    /// - Parameter ended: runs on the loop after the last event, or when it is taken back.
     init(key: RequestKey, isListening: Bool, output: StdioOutput, eventLoop: any EventLoop, ended: @escaping (ModernRequest) -> Void) {
         self.key = key
         self.isListening = isListening
@@ -34,15 +33,19 @@ final class ModernRequest: ExchangeSink, @unchecked Sendable {
 
     private func receive(_ event: ExchangeEvent) {
         guard !isOver else { return }
-        if !isCancelled { output.send(event.message) }
-        guard event.isFinal else { return }
-        isOver = true
-        ended(self)
+        output.send(event.message)
+        if event.isFinal { end() }
     }
 
     /// On the loop. From here on nothing is written for it (basic/transports/stdio, "Cancellation").
     func cancel() {
-        isCancelled = true
+        guard !isOver else { return }
+        end()
         exchange?.cancel()
+    }
+
+    private func end() {
+        isOver = true
+        ended(self)
     }
 }
