@@ -19,10 +19,11 @@ from modern import ALL_CAPABILITIES, ModernClient, answers
 from rawhttp import RPCError
 from stdio_peer import StdioPeer, stdio_peer
 from test_stdio_and_connect import assert_no_children, write_config
+from upstreams import http_server, stdio
 
 pytestmark = pytest.mark.binary
 Start = Callable[..., Gateway]
-WAYS = ["stdio"]
+WAYS = ["stdio", "connect"]
 
 
 @pytest.fixture(params=WAYS)
@@ -238,3 +239,87 @@ async def test_more_requests_at_once_than_may_be_are_refused(tmp_path: Path) -> 
         assert "limits.maxConcurrentPerSession" in raised.value.message
         await modern.cancel("l1")
         assert (await modern.call("shared__count"))["content"]
+
+
+# connect: what the bridge makes of requests over HTTP.
+
+
+async def test_connect_sends_modern_requests_as_the_revision_wants_them(start_gateway: Start) -> None:
+    gateway = start_gateway({"shared": raw()})
+    async with stdio_peer(CommandLine.connect(gateway.url)) as peer:
+        modern = ModernPeer(peer)
+        await modern.call("shared__echo", {"n": 1})
+        await modern.send("tools/call", {"name": "shared__wait", "arguments": {"seconds": 60}}, id="slow")
+        with anyio.fail_after(15):
+            while not any(b'"slow"' in r.request_body for r in gateway.recorder.records):
+                await anyio.sleep(0.02)
+            await modern.cancel("slow")
+            while (last := gateway.recorder.records[-1]).complete:
+                await anyio.sleep(0.02)
+    assert b'"slow"' in last.request_body, "the cancellation was sent as a message"
+    headers = next(r.request.headers for r in gateway.recorder.records if b"shared__echo" in r.request_body)
+    assert headers["mcp-protocol-version"] == MODERN
+    assert headers["mcp-method"] == "tools/call" and headers["mcp-name"] == "shared__echo"
+    assert "mcp-session-id" not in headers
+
+
+async def test_a_call_through_connect_has_the_header_fields_that_its_tool_wants(start_gateway: Start) -> None:
+    gateway = start_gateway({"everything": stdio("everything.py", "legacy", isolation="shared")})
+    arguments = {"region": "Zürich", "level": 3, "dry": True, "where": {"zone": "a"}, "body": "b"}
+    async with stdio_peer(CommandLine.connect(gateway.url)) as peer:
+        modern = ModernPeer(peer)
+        # Answered when the server has started.
+        await modern.request("server/discover")
+        # Without having asked for the list: the bridge does, when the call is refused.
+        assert (await modern.call("everything__routed", arguments))["structuredContent"]["arguments"] == arguments
+        calls = [r for r in gateway.recorder.records if b"everything__routed" in r.request_body]
+        assert [r.response.status for r in calls if r.response] == [400, 200]
+        assert calls[1].request.headers["mcp-param-region"] == "=?base64?WsO8cmljaA==?="
+        assert calls[1].request.headers["mcp-param-level"] == "3"
+        await modern.call("everything__routed", arguments)
+        assert [r.response.status for r in gateway.recorder.records[-1:] if r.response] == [200]
+    peer.assert_conformant()
+
+
+@pytest.mark.parametrize("how", ["kill", "terminate"])
+async def test_a_modern_client_lives_through_a_restart_behind_connect(start_gateway: Start, how: str) -> None:
+    gateway = start_gateway({"everything": everything(isolation="shared")})
+    async with stdio_peer(CommandLine.connect(gateway.url)) as peer:
+        modern = ModernPeer(peer)
+        listen = {"notifications": {"resourceSubscriptions": ["everything://counter"]}}
+        await modern.send("subscriptions/listen", listen, id="l")
+        await peer.notification("notifications/subscriptions/acknowledged")
+        await anyio.to_thread.run_sync(gateway.restart, how)
+        await modern.call("everything__add", {"a": 1, "b": 1})
+        if how == "terminate":
+            # An orderly end is told, and the client's to answer.
+            assert modern.answered("l")[0]["result"]["resultType"] == "complete"
+            return
+        # Nobody knows when the bridge listens again.
+        with anyio.fail_after(20):
+            while not any(n["method"] == "notifications/resources/updated" for n in peer.notifications):
+                await modern.call("everything__touch")
+                await anyio.sleep(0.1)
+        assert not any("acknowledged" in n["method"] for n in peer.notifications)
+    peer.assert_conformant()
+
+
+@pytest.mark.parametrize(("era", "version"), [("modern", MODERN), ("legacy", "2025-11-25"), ("dual", MODERN)])
+async def test_the_sdk_finds_out_the_era_of_a_server_behind_connect(era: str, version: str) -> None:
+    seen = Seen()
+    with http_server("everything.py", era) as url:
+        command, *arguments = CommandLine.connect(url)
+        async with sdk_client(StdioServerParameters(command=command, args=arguments), seen, mode="auto") as client:
+            assert client.protocol_version == version
+            assert (await client.call_tool("add", {"a": 1, "b": 1})).structured_content == {"sum": 2}
+            assert texts(await client.call_tool("ask-model", {"prompt": "hi"})) == ["answer to hi"]
+            await client.call_tool("progress", {"steps": 3}, progress_callback=seen.on_progress)
+            assert [progress for progress, _, _ in seen.progress] == [1, 2, 3]
+
+
+async def test_a_legacy_client_behind_connect_gets_the_refusal_of_a_modern_server() -> None:
+    with http_server("everything.py", "modern") as url:
+        async with stdio_peer(CommandLine.connect(url)) as peer:
+            with pytest.raises(RPCError) as raised:
+                await peer.initialize()
+            assert f"{META}protocolVersion" in raised.value.message

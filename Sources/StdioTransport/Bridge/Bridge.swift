@@ -5,8 +5,8 @@ import NIOPosix
 
 /// Connects a client that knows only stdio to a running gateway (`mcp-gateway connect`).
 ///
-/// Lines of JSON-RPC go from the input to the gateway, its messages to the output as lines. The bridge waits for a gateway that is
-/// away, and begins a new session by itself when its own is gone.
+/// Lines of JSON-RPC go from the input to the gateway, its messages to the output as lines. The client may be of either era. The bridge
+/// waits for a gateway that is away, and begins a new session by itself when its own is gone.
 public final class Bridge: Sendable {
     private let shell: BridgeShell
     private let eventLoop: any EventLoop

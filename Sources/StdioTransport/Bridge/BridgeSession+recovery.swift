@@ -151,7 +151,9 @@ extension BridgeSession {
     private mutating func sessionLost(_ reason: String) -> [BridgeAction] {
         phase = .open
         var actions: [BridgeAction] = [.log(reason)]
-        for case .request(let request) in held { actions.append(giveUp(request, "The session with the gateway was lost and \(reason)")) }
+        for case .request(let request) in held {
+            actions.append(request.isModern ? send(request) : giveUp(request, "The session with the gateway was lost and \(reason)"))
+        }
         held = CircularBuffer()
         heldBytes = 0
         return actions + finishIfDrained()

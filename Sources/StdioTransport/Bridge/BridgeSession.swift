@@ -2,8 +2,8 @@ import MCPHTTPClient
 import MCPProtocol
 import NIOCore
 
-/// The bridge's side of a client's session: what is under way, what waits for a gateway that is away, and what a new session must
-/// be told when the old one is gone. A state machine without I/O.
+/// The bridge's side of a client: what is under way, what waits for a gateway that is away, and, for a legacy client, what
+/// a new session must be told when the old one is gone. A state machine without I/O.
 struct BridgeSession: Sendable {
     struct Limits: Sendable {
         var waitLimit: TimeAmount
@@ -30,7 +30,14 @@ struct BridgeSession: Sendable {
     struct Request: Sendable {
         let message: Message
         let key: RequestKey
-        let deadline: NIODeadline
+        /// When it is given up if it waits for the gateway.
+        var deadline: NIODeadline
+        /// It is of no session.
+        let isModern: Bool
+        /// Of `subscriptions/listen`: the client was told that it listens.
+        var isAcknowledged = false
+        /// The list of tools was read again because the server refused it.
+        var hasRelearned = false
         var resends = 0
         /// The session that it was sent in.
         var generation = 0
@@ -58,6 +65,10 @@ struct BridgeSession: Sendable {
     var replays: [RequestKey: UInt64] = [:]
     var held = CircularBuffer<Held>()
     var heldBytes = 0
+    /// What calls of tools repeat in header fields.
+    var toolHeaders = ToolHeaders()
+    /// Under way when a call was refused for its header.
+    var relearning: Relearning?
     /// Failures in a row to reach the gateway.
     var attempts = 0
     var isRetryScheduled = false
@@ -103,11 +114,12 @@ struct BridgeSession: Sendable {
 
     private mutating func receivedRequest(_ message: Message, now: NIODeadline) -> [BridgeAction] {
         guard let key = RequestKey(message.id, in: message.json) else { return [] }
-        guard tokens[key] == nil, !isHeld(key) else {
+        guard tokens[key] == nil, !isHeld(key), !isRelearning(key) else {
             return [refusal(message, .invalidRequest, "Invalid Request: a request with this id is already under way")]
         }
-        let request = Request(message: message, key: key, deadline: now + limits.waitLimit)
-        if message.methodName == .initialize {
+        let isModern = RequestMetadata.isPresent(in: message)
+        let request = Request(message: message, key: key, deadline: now + limits.waitLimit, isModern: isModern)
+        if message.methodName == .initialize, !isModern {
             memory = SessionMemory(initialize: message)
             // A new handshake needs no restored old one.
             if phase != .waiting { phase = .open }
@@ -126,7 +138,11 @@ struct BridgeSession: Sendable {
             if let revision = memory.revision { actions.append(.initialized(revision: revision, openListeningStream: true)) }
             return actions
         case .cancelled:
-            if let key = RequestKey(message.param("requestId"), in: message.json), removeHeld(key) { return finishIfDrained() }
+            guard let key = RequestKey(message.param("requestId"), in: message.json) else { break }
+            if removeHeld(key) || removeRelearning(key) { return finishIfDrained() }
+            if let actions = cancelModern(key) { return actions }
+            // Of a modern request that is over; there is no session that it could be for.
+            if memory.initialize == nil { return [] }
         default: break
         }
         guard phase == .open else { return hold(.notification(message.bytes)) }
@@ -136,7 +152,7 @@ struct BridgeSession: Sendable {
     /// The client has closed its output: outstanding answers are awaited.
     mutating func inputEnded() -> [BridgeAction] {
         isDraining = true
-        return finishIfDrained()
+        return stopListening() + finishIfDrained()
     }
 
     // MARK: From the gateway
@@ -146,12 +162,16 @@ struct BridgeSession: Sendable {
         guard let message = try? Message.parse(bytes) else { return [.log("the gateway sent what is no message")] }
         attempts = 0
         let line = Self.line(message)
-        guard message.kind == .response || message.kind == .errorResponse else { return [.write(line)] }
+        guard message.kind == .response || message.kind == .errorResponse else {
+            return isRepeatedAcknowledgement(message) ? [] : [.write(line)]
+        }
         guard let key = RequestKey(message.id, in: message.json) else { return [.write(line)] }
         if replays.removeValue(forKey: key) != nil { return replayAnswered(message, now: now) }
+        if relearning?.key == key { return relearned(message) }
         guard let token = tokens.removeValue(forKey: key), let request = outstanding.removeValue(forKey: token) else {
             return [.log("an answer to no request under way was dropped")]
         }
+        if request.isModern { return modernAnswered(request, message, line: line) + finishIfDrained() }
         var actions: [BridgeAction] = [.write(line)]
         if message.kind == .response {
             memory.note(success: request.message, answer: message, maxSubscriptions: limits.maxSubscriptions)
@@ -169,9 +189,10 @@ struct BridgeSession: Sendable {
             replays.removeValue(forKey: replay.key)
             return replayFailed(error, now: now)
         }
+        if relearning?.token == token { return relearningFailed(error) }
         guard var request = outstanding.removeValue(forKey: token) else { return [] }
         tokens.removeValue(forKey: request.key)
-        if error == .sessionEnded, memory.initialize != nil, request.message.methodName != .initialize {
+        if error == .sessionEnded, !request.isModern, memory.initialize != nil, request.message.methodName != .initialize {
             request.resends += 1
             guard request.resends <= limits.maxResends else {
                 return [giveUp(request, "the gateway keeps ending the session (\(request.resends) times)")] + finishIfDrained()
@@ -181,8 +202,10 @@ struct BridgeSession: Sendable {
             guard request.generation == generation else { return [send(request)] }
             return hold(.request(request)) + reinitialize()
         }
-        let mayResend = error.isSafeToResend || Self.canRepeat(request.message.methodName)
+        let mayResend = error.isSafeToResend || Self.canRepeat(request.message)
         if mayResend, error.isUnreachable || error.isSafeToResend {
+            // It may have been open for long.
+            if request.message.methodName == .subscriptionsListen { request.deadline = now + limits.waitLimit }
             return hold(.request(request)) + gatewayAway(error)
         }
         return [giveUp(request, Self.explanation(error, of: request))] + finishIfDrained()
@@ -231,7 +254,7 @@ struct BridgeSession: Sendable {
     }
 
     func giveUp(_ request: Request, _ reason: String) -> BridgeAction {
-        refusal(request.message, .connectionClosed, reason)
+        refusal(request.message, request.isModern ? .internalError : .connectionClosed, reason)
     }
 
     private func refusal(_ message: Message, _ code: RPCError.Code, _ text: String) -> BridgeAction {
@@ -239,7 +262,7 @@ struct BridgeSession: Sendable {
     }
 
     mutating func finishIfDrained() -> [BridgeAction] {
-        guard isDraining, outstanding.isEmpty, held.isEmpty else { return [] }
+        guard isDraining, outstanding.isEmpty, held.isEmpty, relearning == nil else { return [] }
         isDraining = false
         return [.finish]
     }
@@ -253,10 +276,14 @@ struct BridgeSession: Sendable {
     }
 
     /// Whether doing it twice is as good as doing it once.
-    private static func canRepeat(_ method: Method) -> Bool {
-        switch method {
+    private static func canRepeat(_ message: Message) -> Bool {
+        // What it carries may work once only.
+        guard !message.param("requestState").isPresent else { return false }
+        return switch message.methodName {
         case .initialize, .ping, .toolsList, .promptsList, .promptsGet, .resourcesList, .resourcesTemplatesList, .resourcesRead,
-            .resourcesSubscribe, .resourcesUnsubscribe, .completionComplete, .loggingSetLevel, .tasksGet, .tasksResult, .tasksList:
+            .resourcesSubscribe, .resourcesUnsubscribe, .completionComplete, .loggingSetLevel, .tasksGet, .tasksResult, .tasksList,
+            .serverDiscover,
+            .subscriptionsListen:
             true
         default: false
         }

@@ -117,6 +117,8 @@ final class BridgeShell: StreamableHTTPClientDelegate {
         for action in actions {
             switch action {
             case .send(let message, let token): state.value.client?.send(message, token: token)
+            case .cancel(let token): state.value.client?.cancel(token: token)
+            case .setParameterHeaders(let headers): state.value.client?.setParameterHeaders(headers)
             case .write(let message): write(message)
             case .initialized(let revision, let opens):
                 state.value.client?.initialized(revision: revision, openListeningStream: opens)

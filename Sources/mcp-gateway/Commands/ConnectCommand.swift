@@ -15,7 +15,8 @@ struct ConnectCommand: AsyncParsableCommand {
         abstract: "Connect a client that knows only stdio to a running gateway.",
         discussion: """
             Reads JSON-RPC messages as lines from standard input, sends them to the gateway and writes its messages as lines to standard \
-            output. Waits for a gateway that is away, and begins a new session by itself when its own is gone. Logs go to standard error. \
+            output. The client may speak any revision of the protocol. Waits for a gateway that is away, and begins a new session by itself \
+            when its own is gone. Logs go to standard error. \
             A bearer token is taken from the environment variable MCP_GATEWAY_TOKEN.
             """)
 

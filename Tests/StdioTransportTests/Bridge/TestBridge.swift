@@ -17,6 +17,8 @@ struct TestBridge {
     enum Action: Equatable, CustomStringConvertible {
         case send(String, token: UInt64?)
         case write(String)
+        case cancel(token: UInt64)
+        case setParameterHeaders([String: [ParameterHeader]])
         case initialized(revision: String, openListeningStream: Bool)
         case scheduleRetry(attempt: Int)
         case finish
@@ -49,6 +51,8 @@ struct TestBridge {
             switch action {
             case .send(let bytes, let token): .send(String(buffer: bytes), token: token)
             case .write(let bytes): .write(String(buffer: bytes))
+            case .cancel(let token): .cancel(token: token)
+            case .setParameterHeaders(let headers): .setParameterHeaders(headers)
             case .initialized(let revision, let opens): .initialized(revision: revision, openListeningStream: opens)
             case .scheduleRetry(let attempt): .scheduleRetry(attempt: attempt)
             case .finish: .finish
