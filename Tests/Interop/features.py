@@ -44,6 +44,12 @@ def happens(world: Path, **change: str) -> None:
         file.write(json.dumps(change) + "\n")
 
 
+def is_noted(world: Path, what: str, marker: str) -> bool:
+    """Whether a server wrote that a call has started, or was cancelled."""
+    path = world / what
+    return path.exists() and marker in path.read_text().splitlines()
+
+
 async def refused(awaitable: Awaitable[Any]) -> types.ErrorData:
     with pytest.raises(MCPError) as raised:
         await awaitable
@@ -203,11 +209,11 @@ async def logging(peer: Peer, world: Path) -> None:
 @feature("cancellation")
 async def cancellation(peer: Peer, world: Path) -> None:
     marker = unique(f"cancelled-{peer.kind.name}-{world.name}")
-    await peer.call("count")
-    with anyio.move_on_after(0.6):
-        await peer.call("slow", {"seconds": 60, "marker": marker})
-    path = world / "cancelled"
-    await until("the server notices", lambda: path.exists() and marker in path.read_text().splitlines())
+    async with anyio.create_task_group() as group:
+        group.start_soon(peer.call, "slow", {"seconds": 60, "marker": marker})
+        await until("the call is at the server", lambda: is_noted(world, "started", marker))
+        group.cancel_scope.cancel()
+    await until("the server notices", lambda: is_noted(world, "cancelled", marker))
     assert texts(await peer.call("add", {"a": 1, "b": 1})) == ["2"]
 
 
@@ -248,13 +254,11 @@ async def resource_updated(peer: Peer, world: Path) -> None:
     if peer.kind.is_modern:
         async with peer.client.listen(resource_subscriptions=[uri]) as listening:
             assert listening.honored.resource_subscriptions == [uri]
-            await anyio.sleep(0.2)
             happens(world, uri=uri)
             with anyio.fail_after(PATIENCE):
                 assert (await anext(aiter(listening))).uri == uri
         return
     await peer.client.subscribe_resource(uri)
-    await anyio.sleep(0.2)
     happens(world, uri=uri)
 
     def updates() -> list[Any]:
@@ -269,7 +273,6 @@ async def changed(peer: Peer, world: Path, kind: str, notification: type) -> str
     name = unique(f"grown-{peer.kind.name}")
     if peer.kind.is_modern:
         async with peer.client.listen(**{f"{kind}s_list_changed": True}) as listening:
-            await anyio.sleep(0.2)
             happens(world, **{kind: name})
             with anyio.fail_after(PATIENCE):
                 await anext(aiter(listening))

@@ -10,10 +10,9 @@ from typing import Any
 import anyio
 import pytest
 from conformance import META
-from features import happens
+from features import happens, is_noted, until
 from gateway import Gateway
 from modern import ALL_CAPABILITIES, ModernClient
-from processes import wait_until
 from rawhttp import RPCError
 from upstreams import stdio
 
@@ -52,7 +51,6 @@ async def test_only_what_was_asked_for_is_acknowledged_and_sent(gateway: Gateway
 async def only_what_was_asked_for(one: ModernClient, world: Path, era: str, uri: str, other: str) -> None:
     async with one.listen(promptsListChanged=True, resourceSubscriptions=[uri]) as listener:
         assert listener.acknowledged == {"promptsListChanged": True, "resourceSubscriptions": [uri]}
-        await anyio.sleep(0.3)
         happens(world, tool=f"{era}-unheard")
         happens(world, uri=other)
         happens(world, uri=uri)
@@ -69,7 +67,6 @@ async def test_listeners_do_not_hear_of_each_others_resources(gateway: Gateway, 
     uris = [f"everything://{era}-{number}" for number in range(2)]
     async with client(gateway, era) as one, client(gateway, era) as two:
         async with one.listen(resourceSubscriptions=uris[:1]) as first, two.listen(resourceSubscriptions=uris[1:]) as second:
-            await anyio.sleep(0.3)
             for uri in uris:
                 happens(world, uri=uri)
             assert (await first.next())["params"]["uri"] == uris[0]
@@ -146,11 +143,11 @@ async def test_log_messages_come_for_requests_that_ask_and_at_their_level(gatewa
 async def test_closing_the_stream_cancels_the_request(gateway: Gateway, world: Path, era: str) -> None:
     marker = f"closed-{era}"
     async with client(gateway, era) as one:
-        await one.call("count")
-        with anyio.move_on_after(0.7):
-            await one.call("slow", {"seconds": 60, "marker": marker})
-    path = world / "cancelled"
-    wait_until("the server notices", lambda: path.exists() and marker in path.read_text().splitlines())
+        async with anyio.create_task_group() as group:
+            group.start_soon(one.call, "slow", {"seconds": 60, "marker": marker})
+            await until("the call is at the server", lambda: is_noted(world, "started", marker))
+            group.cancel_scope.cancel()
+        await until("the server notices", lambda: is_noted(world, "cancelled", marker))
 
 
 @pytest.mark.parametrize("era", ERAS)

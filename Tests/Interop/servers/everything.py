@@ -152,11 +152,12 @@ async def notify_custom(ctx: Any, arguments: dict[str, Any]) -> Any:
 
 @tool("slow", "Takes so many seconds", schema(seconds={"type": "number"}, marker={"type": "string"}))
 async def slow(ctx: Any, arguments: dict[str, Any]) -> Any:
+    world.note("started", str(arguments.get("marker")))
     try:
         await anyio.sleep(arguments["seconds"])
     except anyio.get_cancelled_exc_class():
         state.cancelled.append(str(arguments.get("marker")))
-        world.note_cancelled(str(arguments.get("marker")))
+        world.note("cancelled", str(arguments.get("marker")))
         raise
     return types.CallToolResult(content=[text("done")])
 

@@ -1,7 +1,8 @@
 """What happens in the world, which no client told the server: a file that tests write to, and every process of the server reads.
 
 EVERYTHING_WORLD names a directory. A line in its file `changes` is a JSON object: `{"uri": …}` (a resource was updated),
-`{"tool": …}`, `{"prompt": …}` or `{"resource": …}` (one more of them). In its file `cancelled` stand the markers of cancelled calls, in `visited` the ids of pages that were asked for.
+`{"tool": …}`, `{"prompt": …}` or `{"resource": …}` (one more of them). In its files `started` and `cancelled` stand the markers of slow calls, in `visited` the ids of pages that were
+asked for.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ DIRECTORY = os.environ.get("EVERYTHING_WORLD")
 EVENTS = {"tool": ToolsListChanged, "prompt": PromptsListChanged, "resource": ResourcesListChanged}
 
 
-def note_cancelled(marker: str) -> None:
+def note(what: str, marker: str) -> None:
+    """Writes a marker to the file of that name."""
     if DIRECTORY is not None:
-        with (Path(DIRECTORY) / "cancelled").open("a") as file:
+        with (Path(DIRECTORY) / what).open("a") as file:
             file.write(marker + "\n")
 
 
@@ -34,9 +36,7 @@ def was_here(id: str) -> bool:
     if id in known:
         return True
     state.visited.add(id)
-    if path is not None:
-        with path.open("a") as file:
-            file.write(id + "\n")
+    note("visited", id)
     return False
 
 
