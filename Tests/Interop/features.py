@@ -211,7 +211,7 @@ async def cancellation(peer: Peer, world: Path) -> None:
     marker = unique(f"cancelled-{peer.kind.name}-{world.name}")
     async with anyio.create_task_group() as group:
         group.start_soon(peer.call, "slow", {"seconds": 60, "marker": marker})
-        await until("the call is at the server", lambda: is_noted(world, "started", marker))
+        await until("the call is at the server", lambda: is_noted(world, "started", marker), 30)
         group.cancel_scope.cancel()
     await until("the server notices", lambda: is_noted(world, "cancelled", marker))
     assert texts(await peer.call("add", {"a": 1, "b": 1})) == ["2"]

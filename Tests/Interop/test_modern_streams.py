@@ -145,7 +145,7 @@ async def test_closing_the_stream_cancels_the_request(gateway: Gateway, world: P
     async with client(gateway, era) as one:
         async with anyio.create_task_group() as group:
             group.start_soon(one.call, "slow", {"seconds": 60, "marker": marker})
-            await until("the call is at the server", lambda: is_noted(world, "started", marker))
+            await until("the call is at the server", lambda: is_noted(world, "started", marker), 30)
             group.cancel_scope.cancel()
         await until("the server notices", lambda: is_noted(world, "cancelled", marker))
 
