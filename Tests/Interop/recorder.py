@@ -233,7 +233,11 @@ class Recorder:
             # A client that only closed its sending side still gets its answer; one that still sends may finish, as it may without this proxy.
             await pumps[1]
             if not writer.is_closing():
-                writer.write_eof()
+                try:
+                    writer.write_eof()
+                except OSError:
+                    # The client was faster.
+                    return
                 await asyncio.wait([pumps[0]], timeout=5)
         finally:
             pumps[0].cancel()
