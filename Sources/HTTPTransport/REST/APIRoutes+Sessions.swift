@@ -57,7 +57,8 @@ extension APIRoutes {
     }
 
     func deleteSession(_ request: Request) async throws -> Response {
-        let session = try await session(of: request)
+        // As on the MCP endpoint: who ends a session asks for less, so no rate is in its way.
+        let session = try await existingSession(of: request)
         _ = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Bool, any Error>) in
             gateway.endSession(session) { result in continuation.resume(with: result.mapError(Self.unavailable)) }
         }

@@ -19,7 +19,6 @@ extension APIRoutes {
     /// or one that the gateway makes, goes with the call.
     func callTool(_ request: Request) async throws -> Response {
         let session = try await session(of: request)
-        if let refusal = Refusal.tooFast(session, gateway) { throw APIError(refusal) }
         let message = try call(in: try await object(request))
         if let refusal = Refusal.busy(session, gateway) { throw APIError(refusal) }
         let event = await withCheckedContinuation { continuation in

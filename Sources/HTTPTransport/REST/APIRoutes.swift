@@ -67,8 +67,15 @@ struct APIRoutes: Sendable {
 
     func invalid(_ message: String) -> APIError { APIError(status: .badRequest, code: "invalid_request", message: message) }
 
-    /// The session that `X-Session-ID` names.
+    /// The session that `X-Session-ID` names, for a request that counts against the rates of the session and its client.
     func session(of request: Request) async throws -> Session {
+        let session = try await existingSession(of: request)
+        if let refusal = Refusal.tooFast(session, gateway) { throw APIError(refusal) }
+        return session
+    }
+
+    /// The session that `X-Session-ID` names.
+    func existingSession(of request: Request) async throws -> Session {
         guard let text = request.headers[.xSessionID] else {
             throw APIError(
                 status: .unauthorized, code: "session_required",
