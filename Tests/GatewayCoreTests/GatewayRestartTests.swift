@@ -165,6 +165,46 @@ import Testing
         bench.settle()
     }
 
+    @Test("Streams that left memory and are asked for again count against the bound, and take no more memory than it")
+    func revivedListeningBound() throws {
+        let bench = GatewayBench { $0.maxListeningStreams = 2 }
+        let session = try bench.session()
+        let ids = try (0..<4).map { _ in
+            let subscriber = try bench.listen(session)
+            let stream = try #require(session.state.withLockedValue { $0.listening.last })
+            stream.detach(subscriber)
+            return stream.id
+        }
+        for (number, id) in ids.enumerated() {
+            let stream = try #require(try bench.findStream(id, in: session))
+            #expect(session.mayListen(to: stream) == (number < 2))
+            if number < 2 { stream.attach(RecordingSubscriber(), after: 0) }
+            bench.settle()
+            #expect(session.state.withLockedValue { $0.listening.count } == 2)
+        }
+        #expect(session.connectedStreams == 2)
+    }
+
+    @Test("A place that is taken counts as a connection, holds no event back and is given back")
+    func places() throws {
+        let bench = GatewayBench { $0.maxListeningStreams = 1 }
+        let session = try bench.session()
+        let subscriber = RecordingSubscriber()
+        let (stream, after) = try #require(session.openListeningStream { _ in })
+        #expect(stream.takePlace(for: subscriber))
+        #expect(!stream.takePlace(for: RecordingSubscriber(), limit: 1))
+        #expect(session.openListeningStream { _ in } == nil)
+        session.sendUnsolicited(ByteBuffer(string: "m"))
+        bench.settle()
+        #expect(subscriber.events.isEmpty)
+        stream.attach(subscriber, after: after)
+        bench.settle()
+        #expect(subscriber.events.map(\.message) == [ByteBuffer(string: "m")])
+        #expect(session.connectedStreams == 1)
+        stream.detach(subscriber)
+        #expect(!stream.isConnected)
+    }
+
     @Test("Draining waits for open exchanges and no longer than its limit")
     func drain() async throws {
         let stores = MemoryStores()

@@ -5,6 +5,7 @@ Those of time, streams and servers are in test_limits_of_streams.py.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ import test_limits_of_streams
 from gateway import ROOT, Gateway, raw
 from limit_checks import TESTED, counted, limit, rpc_refused, started, until_in_flight
 from malformed import mcp
-from metrics import Metrics
+from metrics import Metrics, wait_for_metric
 from rawhttp import JSON, RawSession
 from restapi import RestClient, refused
 from target import Target
@@ -209,6 +210,12 @@ async def test_more_requests_of_a_session_per_second_than_the_limit(start_gatewa
         over_rest = [r for r in [await rest.call_response("raw__count") for _ in range(20)] if r.status_code != 200]
         assert over_rest
         refused(over_rest[0], 429, "too_many_requests")
+        # Whatever it asks for; but for its end.
+        for method, path in (("GET", "/api/mcp/tools"), ("POST", "/api/session/validate"), ("POST", "/api/session/ticket")):
+            over_rest = [r for r in [await rest.request(method, path) for _ in range(20)] if r.status_code != 200]
+            assert over_rest, path
+            assert "limits.requestRatePerSession" in refused(over_rest[0], 429, "too_many_requests")
+        assert (await rest.request("DELETE", "/api/session")).status_code == 204
         with anyio.fail_after(10):
             while (await session.post(session.message("ping"))).status_code != 200:
                 await anyio.sleep(0.1)
@@ -269,6 +276,40 @@ async def test_more_streams_of_a_session_than_the_limit(start_gateway: Start) ->
                 await rest.call("raw__progress", {"steps": 1}, _meta={"progressToken": 1})
                 for feed in (one, two):
                     await feed.next("progress")
+
+
+async def test_streams_that_are_resumed_or_opened_at_the_same_time_count_too(start_gateway: Start) -> None:
+    gateway = start_gateway({"raw": raw()}, {"limits": {"maxListeningStreamsPerSession": 2}})
+
+    def closed() -> None:
+        wait_for_metric(gateway, "they are closed", lambda m: m.value("mcp_sse_connections") == 0)
+
+    async with await started(gateway) as session:
+        feed, listening = {"X-Session-ID": str(session.session_id)}, {"Mcp-Session-Id": str(session.session_id)}
+        for path, names in (("/sse/events", feed), ("/mcp", listening)):
+            with contextlib.ExitStack() as stack:
+                wires = [stack.enter_context(Wire(gateway.port)) for _ in range(12)]
+                for wire in wires:
+                    wire.send(request(method="GET", target=path, headers={**names, "Accept": "text/event-stream"}))
+                assert sorted(wire.read_head().status for wire in wires) == [200] * 2 + [429] * 10, path
+            closed()
+        for path, names in (("/sse/events", feed), ("/mcp", listening)):
+            positions = []
+            for _ in range(4):
+                with Wire(gateway.port) as wire:
+                    wire.send(request(method="GET", target=path, headers={**names, "Accept": "text/event-stream"}))
+                    assert wire.read_head().status == 200
+                    positions += re.findall(rb"^id: ?(\S+)", next(wire.chunks()), re.MULTILINE)
+                closed()
+            with contextlib.ExitStack() as stack:
+                statuses = []
+                for position in positions:
+                    wire = stack.enter_context(Wire(gateway.port))
+                    headers = {**names, "Accept": "text/event-stream", "Last-Event-ID": position.decode()}
+                    wire.send(request(method="GET", target=path, headers=headers))
+                    statuses.append(wire.read_head().status)
+                assert statuses == [200] * 2 + [429] * 2, path
+            closed()
 
 
 @limit("sessions.maxSessions")

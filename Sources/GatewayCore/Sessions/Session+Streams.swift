@@ -36,13 +36,17 @@ extension Session {
             return (waiting, waiting.deliveredSequence)
         }
         return state.withLockedValue { state in
-            if state.listening.count >= gateway.settings.maxListeningStreams {
-                guard let index = state.listening.firstIndex(where: { !$0.isConnected }) else { return nil }
-                state.listening.remove(at: index)
-            }
+            guard state.makeRoomForListening(limit: gateway.settings.maxListeningStreams) else { return nil }
             let stream = gateway.openStream(of: self, kind: .listening, prefix: .listening, requestIDs: nil, opened: opened)
             state.listening.append(stream)
             return (stream, 0)
+        }
+    }
+
+    /// Whether a client may connect to a listening stream that is there: one takes over the place of its last connection, or there is room.
+    public func mayListen(to stream: EventStream) -> Bool {
+        state.withLockedValue { state in
+            stream.isConnected || state.listening.count { $0.isConnected } < gateway.settings.maxListeningStreams
         }
     }
 
@@ -81,7 +85,9 @@ extension Session {
             }
             let stream = EventStream(record: record, delivered: record.lastSequence, log: gateway.events, logger: gateway.logger)
             switch record.kind {
-            case .listening: state.listening.append(stream)
+            case .listening:
+                // Without room nobody may connect to it (``mayListen(to:)``), and it is not kept.
+                if state.makeRoomForListening(limit: gateway.settings.maxListeningStreams) { state.listening.append(stream) }
             case .feed: if state.feed == nil, !record.hasEnded { state.feed = stream }
             case .exchange: if !record.hasEnded { state.streams[record.stream] = stream }
             }
@@ -115,5 +121,15 @@ extension Session {
         state.withLockedValue { state in
             if state.listening.isEmpty { state.listening.append(stream) }
         }
+    }
+}
+
+extension Session.State {
+    /// Lets the oldest listening stream that nobody is connected to leave memory if there are as many as may be; false when all are connected.
+    fileprivate mutating func makeRoomForListening(limit: Int) -> Bool {
+        guard listening.count >= limit else { return true }
+        guard let index = listening.firstIndex(where: { !$0.isConnected }) else { return false }
+        listening.remove(at: index)
+        return true
     }
 }

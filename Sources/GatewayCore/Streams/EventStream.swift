@@ -59,6 +59,7 @@ public final class EventStream: Sendable {
 
     /// A subscriber and how far it is.
     private struct Attachment {
+        /// 0 while it only holds a place.
         let number: UInt64
         let subscriber: any StreamSubscriber
         /// The newest event that it was given.
@@ -92,10 +93,10 @@ public final class EventStream: Sendable {
         }
     }
 
-    /// Whether a subscriber is attached.
+    /// Whether a subscriber is attached, or is about to be.
     public var isConnected: Bool { state.withLockedValue { !$0.attachments.isEmpty } }
 
-    /// How many subscribers are attached.
+    /// How many subscribers are attached, or are about to be.
     var subscriberCount: Int { state.withLockedValue { $0.attachments.count } }
 
     /// Whether the log holds events that no subscriber was given.
@@ -176,10 +177,22 @@ public final class EventStream: Sendable {
         }
         log.read(id, of: session, after: .max, limit: 1) { _ in
             let attachments = self.state.withLockedValue { state in
-                defer { state.attachments.removeAll() }
-                return state.attachments
+                // Who holds a place hears of it when it is attached.
+                defer { state.attachments.removeAll { $0.number > 0 } }
+                return state.attachments.filter { $0.number > 0 }
             }
             for attachment in attachments { attachment.subscriber.streamEnded(self) }
+        }
+    }
+
+    /// Takes a place for a subscriber that will be attached, so that others see it as connected; ``detach(_:)`` gives it back.
+    ///
+    /// - Returns: false when there are `limit` subscribers already.
+    public func takePlace(for subscriber: any StreamSubscriber, limit: Int = .max) -> Bool {
+        state.withLockedValue { state in
+            guard state.attachments.count < limit else { return false }
+            state.attachments.append(Attachment(number: 0, subscriber: subscriber, position: .max, isLive: false))
+            return true
         }
     }
 
@@ -192,7 +205,8 @@ public final class EventStream: Sendable {
         let attached = state.withLockedValue { state -> (previous: [Attachment], replayed: UInt64?)? in
             guard after <= state.logged else { return nil }
             let previous = kind == .feed ? [] : state.attachments
-            if kind != .feed { state.attachments.removeAll() }
+            // Its place, if it took one.
+            state.attachments.removeAll { kind != .feed || $0.subscriber === subscriber }
             // A stream that is new has nothing to replay.
             let isNew = state.nextSequence == 1 && !state.hasEnded
             let number = add(subscriber, after: after, isLive: isNew, to: &state)

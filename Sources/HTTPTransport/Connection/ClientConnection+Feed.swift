@@ -81,25 +81,20 @@ extension ClientConnection {
                 session.listeningStreamAttached()
             }
         }
-        guard let opened else {
-            LimitHits.count(.maxListeningStreamsPerSession)
-            return refuse(
-                Refusal(
-                    status: .tooManyRequests, code: "too_many_streams",
-                    error: RPCError(
-                        code: .invalidRequest,
-                        message: "the session has too many connections to its feed (limits.maxListeningStreamsPerSession)"),
-                    headers: [("retry-after", "1")]),
-                closing: false)
-        }
+        guard let opened else { return refuse(invalidSession, closing: false) }
         _ = attachFeed(opened, session: session, startsAfter: opened.newestSequence)
     }
 
+    /// Takes one of the connections that the feed may have; when there are as many, answers so.
     private func attachFeed(_ feed: EventStream, session: Session, startsAfter: UInt64) -> SSEWriter? {
         guard let context else { return nil }
         let writer = SSEWriter(
             stream: feed, startsAfter: startsAfter, style: .feed(session.id), connection: self, eventLoop: context.eventLoop,
             context: server)
+        guard feed.takePlace(for: writer, limit: server.gateway.settings.maxListeningStreams) else {
+            refuse(.tooManyStreams("the session has too many connections to its feed"), closing: false)
+            return nil
+        }
         state = .streaming(writer)
         return writer
     }

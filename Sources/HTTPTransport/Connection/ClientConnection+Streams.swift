@@ -32,17 +32,13 @@ extension ClientConnection {
             }
         }
         guard let context, let (stream, after) = session.openListeningStream(opened: opened) else {
-            LimitHits.count(.maxListeningStreamsPerSession)
-            return refuse(
-                Refusal(
-                    status: .tooManyRequests,
-                    error: RPCError(
-                        code: .invalidRequest, message: "the session has too many open streams (limits.maxListeningStreamsPerSession)"),
-                    headers: [("retry-after", "1")]), closing: false)
+            return refuse(.tooManyStreams("the session has too many open streams"), closing: false)
         }
         let writer = SSEWriter(
             stream: stream, startsAfter: after, style: .mcp(session.revision, isResumed: false), connection: self,
             eventLoop: context.eventLoop, context: server)
+        // At once: until it is attached, others would take the stream for one that nobody is connected to.
+        _ = stream.takePlace(for: writer)
         state = .streaming(writer)
     }
 
@@ -62,6 +58,9 @@ extension ClientConnection {
                 }
                 guard id.sequence <= stream.newestSequence else {
                     return connection.refuse(.beyondNewest(id), closing: false)
+                }
+                guard stream.kind != .listening || session.mayListen(to: stream) else {
+                    return connection.refuse(.tooManyStreams("the session has too many open streams"), closing: false)
                 }
                 let writer = SSEWriter(
                     stream: stream, startsAfter: id.sequence, style: .mcp(session.revision, isResumed: true), connection: connection,

@@ -35,6 +35,15 @@ extension Refusal {
             "the \(who) sends more than \(rate) requests per second (\(limit.rawValue)); try again", seconds: wait.wholeSeconds)
     }
 
+    /// `limits.maxListeningStreamsPerSession`
+    static func tooManyStreams(_ message: String) -> Refusal {
+        LimitHits.count(.maxListeningStreamsPerSession)
+        return Refusal(
+            status: .tooManyRequests, code: "too_many_streams",
+            error: RPCError(code: .invalidRequest, message: "\(message) (\(LimitKey.maxListeningStreamsPerSession.rawValue))"),
+            headers: [("retry-after", "1")])
+    }
+
     /// Why a session could not be made. Its hit is counted by then.
     init(_ error: SessionCreationError) {
         let again = [("retry-after", "1")]
