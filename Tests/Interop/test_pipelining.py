@@ -48,6 +48,15 @@ def test_a_bad_message_among_a_hundred_spoils_only_itself(target: Target, paths:
             assert answer.json()["id"] == number
 
 
+@pytest.mark.parametrize("good", ["/mcp", "/health"])
+def test_a_request_before_a_header_that_is_much_too_long_is_answered(target: Target, good: str) -> None:
+    before = mcp(call(1, "ping")) if good == "/mcp" else HEALTH
+    with target.connect() as wire:
+        wire.send(target.fill(before + request(method="GET", target="/mcp", headers={"X-Long": "x" * 200_000})))
+        first, second = answers_of(wire, 2)
+    assert (first.status, second.status) == (200, 431) and second.announces_close
+
+
 @pytest.mark.parametrize(
     "bad", [b"POST /mcp HTTP/1.1\r\nbad\r\n\r\n", b"nonsense\r\n\r\n", mcp(PING, extra=b"Content-Length: 1\r\n")]
 )

@@ -165,6 +165,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // More of what could not be read: the client is being answered, or will be after what it asked before.
+        if case .dataReceivedInErrorState? = error as? ByteToMessageDecoderError { return }
         // The end of a connection within a request is nothing that could be answered, and a second answer would be read as the next one's.
         guard let error = error as? HTTPParserError, error != .invalidEOFState, !server.gateway.isDraining, context.channel.isActive else {
             return context.close(promise: nil)
