@@ -58,7 +58,12 @@ extension ClientConnection {
     private func refuseHeader(_ context: ChannelHandlerContext) {
         state = .closing
         let refusal = Refusal.tooSlow("header", limit: "limits.headerTimeout")
-        let bytes = RawResponse.bytes(status: "408 Request Timeout", body: refusal.body(isRPC: !beginsREST, id: nil))
+        beginUnreadable()
+        request.status = UInt16(clamping: refusal.status.code)
+        record()
+        let bytes = RawResponse.bytes(
+            status: "408 Request Timeout", body: refusal.body(isRPC: !beginsREST, id: nil),
+            headers: [("X-Request-ID", request.id.description)])
         guard let encoder = try? context.channel.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self) else {
             return context.close(promise: nil)
         }

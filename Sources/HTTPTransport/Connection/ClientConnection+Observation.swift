@@ -134,7 +134,7 @@ extension ClientConnection {
         server.load.endRequest()
     }
 
-    private func record() {
+    func record() {
         guard !request.isRecorded else { return }
         request.isRecorded = true
         let nanoseconds = (NIODeadline.now() - request.startedAt).nanoseconds
