@@ -55,11 +55,10 @@ import Testing
         #expect(keys == [#"a\"b"#, #"c\\"#, "d", "e"])
     }
 
-    @Test("Keys are given raw, with their escapes")
+    @Test("A member is found however its key is written")
     func escapedKeys() throws {
-        let json = try json(#"{"n\u0061me":1,"name":2}"#)
-        #expect(json.integer(json.member("name", of: json.root)) == 2)
-        #expect(json.integer(json.member(#"n\u0061me"#, of: json.root)) == 1)
+        let json = try json(#"{"n\u0061m":0,"n\u0061me":1,"name":2}"#)
+        #expect(json.integer(json.member("name", of: json.root)) == 1)
     }
 
     @Test("The first of two equal keys is found")

@@ -103,6 +103,9 @@ import Testing
             #"{"jsonrpc":"2.0","id":1,"method":"ping","m\u0065thod":"tools/call"}"#,
             #"{"jsonrpc":"2.0","\u0069\u0064":1,"id":2,"method":"ping"}"#,
             #"{"jsonrpc":"2.0","id":1,"method":"a","params":{},"p\u0061rams":{}}"#,
+            #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{},"argum\u0065nts":{}}}"#,
+            #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"requestState":"a","requestState":"b"}}"#,
+            #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"inputResponses":{},"inputResponses":{}}}"#,
         ])
     func duplicates(_ raw: String) {
         guard case .malformed(let scanError) = error(raw) else {

@@ -26,6 +26,26 @@ struct RequestMetadataTests {
         #expect(metadata.logLevel == "debug")
     }
 
+    @Test("keys may be written with escapes, as some writers do with every slash")
+    func escapes() throws {
+        let message = try request(meta: Self.complete.replacing("/", with: #"\/"#))
+        #expect(RequestMetadata.isPresent(in: message))
+        #expect(try RequestMetadata(message).logLevel == "debug")
+        var bytes = ByteBuffer()
+        bytes.write(message.bytes, splicing: RequestMetadata.removal(from: message))
+        #expect(String(buffer: bytes) == #"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{}}}"#)
+    }
+
+    @Test("a key that stands twice is refused however it is written")
+    func escapedTwice() throws {
+        let key = "io.modelcontextprotocol/protocolVersion"
+        let message = try request(
+            meta:
+                #"{"\#(key)":"2026-07-28","\#(key.replacing("/", with: #"\u002f"#))":"2025-11-25","io.modelcontextprotocol/clientCapabilities":{}}"#
+        )
+        #expect(throws: RPCError.self) { _ = try RequestMetadata(message) }
+    }
+
     @Test(
         "a missing or wrong field is −32602",
         arguments: [

@@ -90,7 +90,7 @@ public struct JSONText: Sendable {
         bytes.withUnsafeReadableBytes { pointer in
             forEachMemberSpan(of: object) { key, value in
                 let name = UnsafeRawBufferPointer(rebasing: pointer[key.range])
-                if names.contains(where: { name.equals($0) }) {
+                if names.contains(where: { name.isKey($0) }) {
                     isAnyRemoved = true
                 } else {
                     kept.append(JSONSpan(start: key.start - 1, end: value.end))
@@ -135,7 +135,7 @@ public struct JSONText: Sendable {
     public func member(_ key: StaticString, of span: JSONSpan) -> JSONSpan {
         var found = JSONSpan.absent
         forEachMember(of: span) { name, value in
-            guard name.equals(key) else { return true }
+            guard name.isKey(key) else { return true }
             found = value
             return false
         }
@@ -199,6 +199,15 @@ extension UnsafeRawBufferPointer {
         guard count == text.utf8CodeUnitCount else { return false }
         for offset in 0..<count where self[offset] != text.utf8Start[offset] { return false }
         return true
+    }
+
+    /// Whether the bytes between a key's quotes are those of `text`, escaped or not: some writers escape every `/`.
+    public func isKey(_ text: StaticString) -> Bool {
+        if equals(text) { return true }
+        // With escapes it is longer.
+        guard count > text.utf8CodeUnitCount, contains(UInt8(ascii: "\\")) else { return false }
+        var decoded = decodeJSONStringContent(self)
+        return decoded.withUTF8 { UnsafeRawBufferPointer($0).equals(text) }
     }
 }
 

@@ -13,6 +13,11 @@ public struct RoutingParams: Sendable {
     public private(set) var taskID = JSONSpan.absent
     /// Raw `ref` of a completion.
     public private(set) var reference = JSONSpan.absent
+    /// Raw `arguments` of a call.
+    public private(set) var arguments = JSONSpan.absent
+    /// Raw `requestState` and `inputResponses` of a request that is sent again with input.
+    private var requestState = JSONSpan.absent
+    private var inputResponses = JSONSpan.absent
     /// Raw `requestId` of a cancellation.
     public private(set) var requestID = JSONSpan.absent
     /// Raw `progressToken` of `_meta`.
@@ -24,7 +29,8 @@ public struct RoutingParams: Sendable {
     public private(set) var tracestate = JSONSpan.absent
 
     private enum Key {
-        case name, uri, meta, task, taskID, reference, requestID, progressToken, traceparent, tracestate
+        case name, uri, meta, task, taskID, reference, arguments, requestState, inputResponses, requestID, progressToken, traceparent,
+            tracestate
 
         /// The key between its quotes; a key may be written with escapes, it is the same key then.
         init?(_ bytes: UnsafeRawBufferPointer) {
@@ -45,10 +51,13 @@ public struct RoutingParams: Sendable {
             case 4 where bytes.equals("task"): self = .task
             case 5 where bytes.equals("_meta"): self = .meta
             case 6 where bytes.equals("taskId"): self = .taskID
+            case 9 where bytes.equals("arguments"): self = .arguments
             case 9 where bytes.equals("requestId"): self = .requestID
             case 10 where bytes.equals("tracestate"): self = .tracestate
             case 11 where bytes.equals("traceparent"): self = .traceparent
+            case 12 where bytes.equals("requestState"): self = .requestState
             case 13 where bytes.equals("progressToken"): self = .progressToken
+            case 14 where bytes.equals("inputResponses"): self = .inputResponses
             default: return nil
             }
         }
@@ -76,6 +85,9 @@ public struct RoutingParams: Sendable {
             case .task: try Self.note(&task, value, offset)
             case .taskID: try Self.note(&taskID, value, offset)
             case .reference: try Self.note(&reference, value, offset)
+            case .arguments: try Self.note(&arguments, value, offset)
+            case .requestState: try Self.note(&requestState, value, offset)
+            case .inputResponses: try Self.note(&inputResponses, value, offset)
             case .requestID: try Self.note(&requestID, value, offset)
             case .progressToken:
                 // Of a progress notification; not the one of `_meta`.

@@ -53,13 +53,13 @@ public struct RequestMetadata: Sendable {
                 if member.isPresent { twice = name }
                 member = value
             }
-            if key.equals(Key.protocolVersion) {
+            if key.isKey(Key.protocolVersion) {
                 note(&version, Key.protocolVersion)
-            } else if key.equals(Key.clientCapabilities) {
+            } else if key.isKey(Key.clientCapabilities) {
                 note(&capabilities, Key.clientCapabilities)
-            } else if key.equals(Key.clientInfo) {
+            } else if key.isKey(Key.clientInfo) {
                 note(&info, Key.clientInfo)
-            } else if key.equals(Key.logLevel) {
+            } else if key.isKey(Key.logLevel) {
                 note(&level, Key.logLevel)
             }
             return true
