@@ -138,11 +138,8 @@ public final class Gateway: Sendable {
 
     /// Answers what is still open with an error: the time to drain is over.
     public func abandonExchanges() {
-        let failure = ExchangeFailure(
-            .draining,
-            "the gateway is shutting down and this request took longer than it may wait (gateway.drainTimeout); send it again")
         for session in registry.all {
-            for exchange in session.state.withLockedValue({ Array($0.exchanges.values) }) { exchange.fail(failure) }
+            for exchange in session.state.withLockedValue({ Array($0.exchanges.values) }) { exchange.fail(.drainTimeout) }
         }
     }
 

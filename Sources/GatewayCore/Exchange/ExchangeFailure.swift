@@ -17,6 +17,11 @@ public struct ExchangeFailure: Error, Sendable, Hashable, CustomStringConvertibl
 
     public var description: String { error.description }
 
+    /// The time to drain is over.
+    static let drainTimeout = ExchangeFailure(
+        .draining,
+        "the gateway is shutting down and this request took longer than it may wait (gateway.drainTimeout); send it again")
+
     public enum Cause: Sendable, Hashable {
         /// The request makes no sense now.
         case invalidRequest

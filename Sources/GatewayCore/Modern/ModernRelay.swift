@@ -214,11 +214,17 @@ final class ModernRelay: ExchangeSink {
     }
 
     func cancel(attachment: Int) {
-        let exchange = state.withLockedValue { state -> Exchange? in
+        exchange(at: attachment)?.cancel(reason: .jsonString("the client closed the response stream"))
+    }
+
+    func abandon(attachment: Int) { exchange(at: attachment)?.fail(.drainTimeout) }
+
+    /// The exchange, while it is answered to that request of the client's.
+    private func exchange(at attachment: Int) -> Exchange? {
+        state.withLockedValue { state in
             guard state.attachment == attachment, state.sink != nil else { return nil }
             return state.exchange
         }
-        exchange?.cancel(reason: .jsonString("the client closed the response stream"))
     }
 
     /// Nobody came back in time.

@@ -38,7 +38,8 @@ extension Session {
         return params
     }
 
-    private static func clientName(of metadata: RequestMetadata) -> String {
+    /// What a modern request's client calls itself; empty when it does not say.
+    static func clientName(of metadata: RequestMetadata) -> String {
         guard let info = metadata.clientInfo, let json = try? JSONText(validating: info) else { return "" }
         return String((json.string(json.member("name", of: json.root)) ?? "").prefix(255))
     }

@@ -68,7 +68,7 @@ extension ClientConnection {
         try server.rules.checkSource(head, authority: target.authority, isProbe: route.isProbe)
         if let origin = head.origin { request.rare { $0.origin = origin } }
         if head.method == .OPTIONS, route != .unknown {
-            state = .preflight(methods: methods(of: route))
+            state = .preflight(methods: methods(of: route), requested: head.requestedFields)
             return nil
         }
         guard route != .unknown else { throw .notFound }

@@ -7,11 +7,11 @@ import NIOHTTP1
 extension ClientConnection {
     /// Whether a body is of the modern era: it says so itself, or its header does.
     static func isModern(_ payload: Message.Payload, _ admitted: AdmittedRequest) -> Bool {
-        let names = admitted.mirrored.map { $0.protocolVersion != nil && admitted.revision == nil } ?? false
+        let names = admitted.mirrored?.namesModernRevision ?? false
         guard case .single(let message) = payload else { return names }
         if RequestMetadata.isPresent(in: message) { return true }
         // `initialize` is legacy whatever the header says, as long as the header names a revision at all.
-        return names && !(message.methodName == .initialize && admitted.mirrored?.isOfModernRevision == true)
+        return names && !(message.methodName == .initialize && admitted.mirrored?.revision != nil)
     }
 
     func postModern(_ payload: Message.Payload, _ admitted: AdmittedRequest) {
@@ -24,7 +24,7 @@ extension ClientConnection {
             return invalid("a client sends no responses; input is sent with the request again (basic/patterns/mrtr)")
         case .notification:
             // None is defined for HTTP; they are taken and have no effect.
-            if let version = admitted.mirrored?.protocolVersion, Revision(rawValue: version) == nil {
+            if let fields = admitted.mirrored, let version = fields.protocolVersion, fields.revision == nil {
                 return refuse(Refusal(status: .badRequest, error: RequestMetadata.unsupported(version)), closing: false)
             }
             return respond(.accepted, body: nil)
@@ -38,6 +38,7 @@ extension ClientConnection {
         } catch {
             return refuse(Refusal(status: .badRequest, error: error), closing: false, id: message.idBytes)
         }
+        if let refusal = Refusal.tooFast(metadata, server.gateway) { return refuse(refusal, closing: false, id: message.idBytes) }
         guard let context else { return }
         let isListening = message.methodName == .subscriptionsListen
         guard server.settings.enableSSE || !isListening else {

@@ -20,7 +20,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         /// The request is refused; what is left of its body is dropped.
         case refusing(Refusal)
         /// A preflight is answered with these methods.
-        case preflight(methods: String)
+        case preflight(methods: String, requested: String?)
         /// The answer is being worked out.
         case answering
         case streaming(SSEWriter)
@@ -226,7 +226,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         switch state {
         case .passing: context.fireChannelRead(data)
         case .refusing(let refusal): refuse(refusal, closing: false)
-        case .preflight(let methods): respond(.noContent, body: nil, headers: CrossOrigin.preflight(methods: methods))
+        case .preflight(let methods, let requested):
+            respond(.noContent, body: nil, headers: CrossOrigin.preflight(methods: methods, requested: requested))
         case .reading(let admitted):
             state = .answering
             switch (request.route, request.method) {

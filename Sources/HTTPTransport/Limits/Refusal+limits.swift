@@ -27,6 +27,15 @@ extension Refusal {
     /// - Parameter count: requests that are sent at once; those of a batch.
     static func tooFast(_ session: Session, _ gateway: Gateway, count: Int = 1) -> Refusal? {
         guard let (limit, wait) = session.takeRequests(count, now: .now()) else { return nil }
+        return tooFast(limit, wait, gateway)
+    }
+
+    /// `limits.requestRatePerClient`; nil while the client of a modern request keeps to it.
+    static func tooFast(_ metadata: RequestMetadata, _ gateway: Gateway) -> Refusal? {
+        gateway.takeRequest(of: metadata, now: .now()).map { tooFast(.requestRatePerClient, $0, gateway) }
+    }
+
+    private static func tooFast(_ limit: LimitKey, _ wait: TimeAmount, _ gateway: Gateway) -> Refusal {
         LimitHits.count(limit)
         let (who, rate) =
             limit == .requestRatePerSession

@@ -77,7 +77,7 @@ struct MCPRequestRules: Sendable {
         }
         // What a POST speaks that names no legacy revision is told by its body.
         guard let version = head.protocolVersion, head.method != .POST || !head.namesModernRevision else { return nil }
-        guard let revision = Revision(legacy: version) else {
+        guard let revision = head.revision, revision.era == .legacy else {
             let known = Revision.legacy.map(\.rawValue).joined(separator: ", ")
             throw refuse(.badRequest, "Unsupported MCP-Protocol-Version \"\(version.prefix(32))\"; supported: \(known)")
         }

@@ -12,6 +12,7 @@ struct ModernRequestRules {
     /// - Parameter parameterHeaders: those of the tool with that name.
     /// - Throws: −32020 when header and body disagree, else what ``RequestMetadata`` throws. The status is 400 for all of them.
     func check(parameterHeaders: (String) -> [ParameterHeader]) throws(RPCError) -> RequestMetadata {
+        guard !fields.isRepeated else { throw mismatch("Mcp-Method or Mcp-Name is given twice") }
         try checkVersion()
         let metadata = try RequestMetadata(message)
         try checkMethod()
@@ -24,6 +25,9 @@ struct ModernRequestRules {
 
     private func mismatch(_ reason: String) -> RPCError { RPCError(code: .headerMismatch, message: "Header mismatch: \(reason)") }
 
+    /// Byte for byte: to Swift, strings are the same that differ in their bytes.
+    private static func isSame(_ one: String, _ other: String) -> Bool { one.utf8.elementsEqual(other.utf8) }
+
     private func checkVersion() throws(RPCError) {
         let named = RequestMetadata.protocolVersion(of: message)
         guard let field = fields.protocolVersion else {
@@ -31,10 +35,10 @@ struct ModernRequestRules {
         }
         guard let named else {
             // Nothing to compare with: the version that the header asks for decides what is wrong.
-            guard Revision(rawValue: field) == nil else { return }
+            guard fields.revision == nil else { return }
             throw RequestMetadata.unsupported(field)
         }
-        guard named == field else {
+        guard Self.isSame(named, field) else {
             throw mismatch("MCP-Protocol-Version is \"\(field.prefix(64))\", the body says \"\(named.prefix(64))\"")
         }
     }
@@ -42,7 +46,9 @@ struct ModernRequestRules {
     private func checkMethod() throws(RPCError) {
         let method = message.methodName.name
         guard let field = fields.method else { throw mismatch("Mcp-Method is missing; the body says \"\(method.prefix(64))\"") }
-        guard field == method else { throw mismatch("Mcp-Method is \"\(field.prefix(64))\", the body says \"\(method.prefix(64))\"") }
+        guard Self.isSame(field, method) else {
+            throw mismatch("Mcp-Method is \"\(field.prefix(64))\", the body says \"\(method.prefix(64))\"")
+        }
     }
 
     private func checkName() throws(RPCError) {
@@ -63,16 +69,22 @@ struct ModernRequestRules {
             throw mismatch("Mcp-Name is missing; the body says \"\(value.prefix(64))\"")
         }
         guard let name = HeaderValue.decode(field) else { throw mismatch("Mcp-Name has invalid characters or encoding") }
-        guard name == value else { throw mismatch("Mcp-Name is \"\(name.prefix(64))\", the body says \"\(value.prefix(64))\"") }
+        guard Self.isSame(name, value) else { throw mismatch("Mcp-Name is \"\(name.prefix(64))\", the body says \"\(value.prefix(64))\"") }
     }
 
     private func check(_ header: ParameterHeader) throws(RPCError) {
         let json = message.json
-        let span = header.span(in: json, arguments: message.param("arguments"))
+        let arguments = message.routing.arguments
+        let span = header.span(in: json, arguments: arguments)
         let name = ParameterHeader.prefix + header.name
-        let field = fields.parameters.first { $0.name == header.name.lowercased() }?.value
-        guard let field else {
-            guard span.isPresent else { return }
+        let values = fields.values(of: header.name)
+        guard values.count <= 1 else { throw mismatch("\(name) is given twice") }
+        guard header.spans(in: json, arguments: arguments).count <= 1 else {
+            throw mismatch("the arguments have the value of \(name) twice")
+        }
+        guard let field = values.first else {
+            // What cannot stand in a field is the tool's to refuse.
+            guard header.text(of: span, in: json) != nil else { return }
             throw mismatch("\(name) is missing; the arguments have a value for it")
         }
         guard let value = HeaderValue.decode(field) else { throw mismatch("\(name) has invalid characters or encoding") }

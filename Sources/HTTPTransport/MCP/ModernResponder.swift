@@ -1,8 +1,10 @@
 import GatewayCore
+import Logging
 import MCPProtocol
 import NIOCore
 import NIOHTTP1
 import ServerSentEvents
+import Synchronization
 
 /// Answers one modern POST with the events of its exchange. Nothing outlives the connection: a client that closes it has cancelled
 /// (2026-07-28, basic/transports/streamable-http, "Cancellation").
@@ -19,6 +21,8 @@ final class ModernResponder: ExchangeSink, RegisteredConnection, @unchecked Send
     private var isStreaming = false
     private var isGone = false
     private var lastWrite = NIODeadline.now()
+    /// Events of other threads that are on their way to the loop: what comes on the loop meanwhile must not overtake them.
+    private let hops = Atomic<Int>(0)
     let startedAt = NIODeadline.now()
     var registryIndex: Int?
 
@@ -38,10 +42,11 @@ final class ModernResponder: ExchangeSink, RegisteredConnection, @unchecked Send
     }
 
     func emit(_ event: ExchangeEvent, of exchange: Exchange) {
-        if eventLoop.inEventLoop {
-            receive(event)
-        } else {
-            eventLoop.execute { self.receive(event) }
+        if eventLoop.inEventLoop, hops.load(ordering: .relaxed) == 0 { return receive(event) }
+        hops.wrappingAdd(1, ordering: .relaxed)
+        eventLoop.execute {
+            self.hops.wrappingSubtract(1, ordering: .relaxed)
+            self.receive(event)
         }
     }
 
@@ -61,7 +66,8 @@ final class ModernResponder: ExchangeSink, RegisteredConnection, @unchecked Send
         guard case .error(_, let cause) = event else { return .ok }
         return switch cause.code {
         case .methodNotFound: .notFound
-        case .parseError, .invalidRequest, .invalidParams, .headerMismatch, .missingRequiredClientCapability, .unsupportedProtocolVersion: .badRequest
+        case .parseError, .invalidRequest, .invalidParams, .headerMismatch, .missingRequiredClientCapability, .unsupportedProtocolVersion:
+            .badRequest
         default: .ok
         }
     }
@@ -90,8 +96,10 @@ final class ModernResponder: ExchangeSink, RegisteredConnection, @unchecked Send
         var buffer = ByteBuffer()
         SSEEncoder.write(message, id: nil, event: "message", to: &buffer)
         lastWrite = .now()
-        guard connection.writeStream(buffer, limit: context.settings.slowReaderBuffer) else {
+        // The answer is written whatever waits, as it would be without a stream: there is no log to read it from later.
+        guard connection.writeStream(buffer, limit: ends ? .max : context.settings.slowReaderBuffer) else {
             LimitHits.count(.slowReaderBuffer)
+            context.logger.info("slow reader disconnected", metadata: ["request": "\(connection.request.id)"])
             return finish(abruptly: true)
         }
         if ends { finish(abruptly: false) }
@@ -111,6 +119,9 @@ final class ModernResponder: ExchangeSink, RegisteredConnection, @unchecked Send
         connection?.endModernStream(abruptly: abruptly)
         if abruptly { disconnected() }
     }
+
+    /// The time to drain is over.
+    func abandon() { exchange?.abandon() }
 
     /// The client is gone, and with it the request.
     func disconnected() {

@@ -18,9 +18,16 @@ enum CrossOrigin {
     }
 
     /// What an OPTIONS request for a route gets.
-    static func preflight(methods: String) -> [(String, String)] {
-        [
-            ("allow", methods), ("access-control-allow-methods", methods), ("access-control-allow-headers", requestHeaders),
+    ///
+    /// - Parameter requested: what the page asks for (`Access-Control-Request-Headers`). The fields of tools' parameters have names that only
+    ///   the tools know, so they are allowed as they are asked for.
+    static func preflight(methods: String, requested: String?) -> [(String, String)] {
+        let parameters = (requested ?? "").split(separator: ",").map { $0.trimmingPrefix(while: { $0 == " " }) }.filter {
+            $0.lowercased().hasPrefix("mcp-param-") && $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        }
+        return [
+            ("allow", methods), ("access-control-allow-methods", methods),
+            ("access-control-allow-headers", ([requestHeaders[...]] + parameters).joined(separator: ", ")),
             ("access-control-max-age", maxAge),
         ]
     }

@@ -8,7 +8,9 @@ struct RequestHead {
     /// `Mcp-Session-Id`, or `X-Session-ID` of the REST API.
     var sessionID: String?
     var apiSessionID: String?
+    /// `MCP-Protocol-Version`, and the revision if it is the name of one.
     var protocolVersion: String?
+    var revision: Revision?
     var accept: String?
     var contentType: String?
     var contentEncoding: String?
@@ -22,8 +24,12 @@ struct RequestHead {
     /// `Mcp-Method` and `Mcp-Name`: what the body says, for those that do not read it.
     var mcpMethod: String?
     var mcpName: String?
-    /// `Mcp-Param-*`: names in lower case without the prefix, with values.
+    /// One of them stands twice.
+    var repeatsMirrored = false
+    /// `Mcp-Param-*`: names without the prefix, with values, as often as they stand there.
     var parameters: [(name: String, value: String)] = []
+    /// Of a preflight: the fields that a page wants to send.
+    var requestedFields: String?
     var expectsContinue = false
     var isChunked = false
     /// A transfer coding other than `chunked`: where the body ends is anybody's guess.
@@ -41,7 +47,6 @@ struct RequestHead {
         for (name, raw) in head.headers {
             let value = raw.withoutTrailingSpace
             if let parameter = name.parameterName {
-                isAmbiguous = isAmbiguous || parameters.contains { $0.name == parameter }
                 parameters.append((parameter, value))
                 continue
             }
@@ -61,13 +66,13 @@ struct RequestHead {
                 }
             case 7 where name.isField("upgrade"): offersUpgrade = true
             case 8 where name.isField("mcp-name"):
-                isAmbiguous = isAmbiguous || mcpName != nil
+                repeatsMirrored = repeatsMirrored || mcpName != nil
                 mcpName = value
             case 10:
                 if name.isField("tracestate") {
                     tracestate = tracestate.map { $0 + "," + value } ?? value
                 } else if name.isField("mcp-method") {
-                    isAmbiguous = isAmbiguous || mcpMethod != nil
+                    repeatsMirrored = repeatsMirrored || mcpMethod != nil
                     mcpMethod = value
                 }
             case 11 where name.isField("traceparent"): traceparent = value
@@ -99,16 +104,18 @@ struct RequestHead {
             case 20 where name.isField("mcp-protocol-version"):
                 isAmbiguous = isAmbiguous || protocolVersion != nil
                 protocolVersion = value
+                revision = Revision(rawValue: value)
+            case 30 where name.isField("access-control-request-headers"): requestedFields = value
             default: break
             }
         }
     }
 
     /// It names a revision that has no `initialize`, or one that nobody knows: a modern request, unless the body says otherwise.
-    var namesModernRevision: Bool { protocolVersion.map { Revision(legacy: $0) == nil } ?? false }
+    var namesModernRevision: Bool { protocolVersion != nil && revision?.era != .legacy }
 
     /// It names a revision that has no `initialize`.
-    var isOfModernRevision: Bool { protocolVersion.flatMap { Revision(rawValue: $0) }?.era == .modern }
+    var isOfModernRevision: Bool { revision?.era == .modern }
 
     /// Whether a body may follow.
     var hasBody: Bool { isChunked || (contentLength ?? 0) > 0 }
@@ -127,19 +134,20 @@ extension String {
         return String(self[..<end])
     }
 
-    /// What follows `Mcp-Param-` in a field's name, in lower case.
+    /// What follows `Mcp-Param-` in a field's name. Asked of every field: it looks at few bytes of most and allocates for none but its own.
     fileprivate var parameterName: String? {
-        guard utf8.count > 10, let first = utf8.first, first | 0x20 == UInt8(ascii: "m") else { return nil }
-        let lower = lowercased()
-        return lower.hasPrefix("mcp-param-") ? String(lower.dropFirst(10)) : nil
+        guard utf8.count > 10, isField("mcp-param-", asPrefix: true) else { return nil }
+        return String(self[utf8.index(startIndex, offsetBy: 10)...])
     }
 
     /// Compares a field name without regard to case. `lowercase` must be lower case.
-    fileprivate func isField(_ lowercase: StaticString) -> Bool {
+    ///
+    /// - Parameter asPrefix: more may follow.
+    fileprivate func isField(_ lowercase: StaticString, asPrefix: Bool = false) -> Bool {
         var index = 0
         let count = lowercase.utf8CodeUnitCount
         for byte in utf8 {
-            guard index < count else { return false }
+            guard index < count else { return asPrefix }
             let lower = byte &- 0x41 < 26 ? byte | 0x20 : byte
             guard lower == lowercase.utf8Start[index] else { return false }
             index += 1

@@ -144,6 +144,11 @@ final class LoopContext {
         load.closeStream()
     }
 
+    /// Modern requests are of no session, so the gateway does not know them: their time to drain is over.
+    func abandonModern() {
+        for responder in waitingModern.members + streamingModern.members { responder.abandon() }
+    }
+
     func askListenersToReconnect() {
         // A copy: a stream that ends leaves the registry.
         for stream in serving.members { stream.leave() }

@@ -94,7 +94,7 @@ public final class MCPHTTPServer: Service {
             let abandon = loop.scheduleTask(in: limit) {
                 let open = context.gateway.openExchangeCount
                 logger.warning("drain time is over; open requests are answered with an error", metadata: ["openRequests": "\(open)"])
-                context.gateway.abandonExchanges()
+                context.abandonExchanges()
             }
             let close = loop.scheduleTask(in: limit + Self.farewell) { context.closeAll() }
             timers.withLockedValue { $0 = [abandon, close] }

@@ -42,6 +42,12 @@ final class MCPServerContext: Sendable {
         for loop in loops.values { loop.eventLoop.execute { loop.value.askListenersToReconnect() } }
     }
 
+    /// What is open is answered with an error: the time to drain is over.
+    func abandonExchanges() {
+        gateway.abandonExchanges()
+        for loop in loops.values { loop.eventLoop.execute { loop.value.abandonModern() } }
+    }
+
     /// Closes what is left when the time to drain is over.
     func closeAll() {
         for loop in loops.values { loop.eventLoop.execute { loop.value.closeAll() } }

@@ -14,7 +14,12 @@ public enum Revision: String, Sendable, Hashable, CaseIterable, Comparable {
         case modern
     }
 
-    public var era: Era { self >= .v2026_07_28 ? .modern : .legacy }
+    public var era: Era {
+        switch self {
+        case .v2024_11_05, .v2025_03_26, .v2025_06_18, .v2025_11_25: .legacy
+        case .v2026_07_28: .modern
+        }
+    }
 
     /// The newest revision with `initialize` and sessions.
     public static let latestLegacy = Revision.v2025_11_25

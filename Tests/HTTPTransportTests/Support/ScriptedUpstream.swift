@@ -8,6 +8,7 @@ import NIOCore
 /// - `hold` answers when the test says so
 /// - `progress` reports `count` times with `padding` bytes each, then answers
 /// - `ask` asks the client for a sample and answers with what it got
+/// - `routed` is `echo`, with parameters that are repeated in header fields
 final class ScriptedUpstream: UpstreamLinkFactory {
     struct Held: Sendable {
         let link: ScriptedLink
@@ -20,6 +21,8 @@ final class ScriptedUpstream: UpstreamLinkFactory {
         var messages: [(method: String, text: String)] = []
         var held: [Held] = []
         var links: [ScriptedLink] = []
+        /// It has one tool more than at first.
+        var isChanged = false
     }
 
     let seen = Monitor(Seen())
@@ -52,6 +55,12 @@ final class ScriptedUpstream: UpstreamLinkFactory {
         var released: Held?
         seen.update { seen in if !seen.held.isEmpty { released = seen.held.removeFirst() } }
         released?.link.answer(released?.id, text: text)
+    }
+
+    /// Has one tool more, and says so.
+    func changeTools() {
+        seen.update { $0.isChanged = true }
+        say(#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#)
     }
 
     /// A message that belongs to no call.
@@ -87,6 +96,12 @@ final class ScriptedLink: UpstreamLink {
         say("{\"jsonrpc\":\"2.0\",\"id\":\(id.map { String(buffer: $0) } ?? "null"),\"result\":\(result)}")
     }
 
+    private static let routed = #"""
+        {"name":"routed","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},
+        "level":{"type":"integer","x-mcp-header":"Level"},"dry":{"type":"boolean","x-mcp-header":"Dry-Run"},
+        "where":{"type":"object","properties":{"zone":{"type":"string","x-mcp-header":"Zone"}}}}}}
+        """#.replacing("\n", with: "")
+
     func send(_ bytes: ByteBuffer, call: UInt64?) -> LinkAdmission {
         guard let message = try? Message.parse(bytes) else { return .closed }
         upstream.seen.update { $0.messages.append((message.methodName.name, String(buffer: bytes))) }
@@ -95,7 +110,7 @@ final class ScriptedLink: UpstreamLink {
             respond(
                 message.idBytes,
                 result: """
-                    {"protocolVersion":"2025-11-25","capabilities":{"tools":{},"logging":{}},"serverInfo":{"name":"scripted","version":"1"}}
+                    {"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"logging":{}},"serverInfo":{"name":"scripted","version":"1"}}
                     """)
         case .serverDiscover:
             say(
@@ -103,9 +118,13 @@ final class ScriptedLink: UpstreamLink {
             )
         case .toolsList:
             let tools = ["echo", "hold", "progress", "ask"].map { "{\"name\":\"\($0)\",\"inputSchema\":{\"type\":\"object\"}}" }
-            respond(message.idBytes, result: "{\"tools\":[\(tools.joined(separator: ","))]}")
+            let more = upstream.seen.value.isChanged ? [#"{"name":"new","inputSchema":{"type":"object"}}"#] : []
+            respond(message.idBytes, result: "{\"tools\":[\((tools + [Self.routed] + more).joined(separator: ","))]}")
         case .toolsCall: callTool(message)
         case .loggingSetLevel: respond(message.idBytes, result: "{}")
+        case _ where message.kind == .request:
+            let id = message.idBytes.map { String(buffer: $0) } ?? "null"
+            say("{\"jsonrpc\":\"2.0\",\"id\":\(id),\"error\":{\"code\":-32601,\"message\":\"Method not found\"}}")
         default:
             guard message.kind == .response, let asked = message.json.string(message.id), asked.hasPrefix("ask-") else { break }
             let asker = ByteBuffer(string: String(asked.dropFirst("ask-".count)))
@@ -120,7 +139,7 @@ final class ScriptedLink: UpstreamLink {
         let arguments = message.param("arguments")
         let token = json.slice(json.member("progressToken", of: message.param("_meta")))
         switch json.string(message.param("name")) {
-        case "echo":
+        case "echo", "routed":
             respond(id, result: "{\"content\":[],\"structuredContent\":\(json.slice(arguments).map { String(buffer: $0) } ?? "{}")}")
         case "hold": upstream.seen.update { $0.held.append(.init(link: self, id: id, token: token)) }
         case "progress":
