@@ -1,6 +1,7 @@
 """Malformed and hostile requests: what goes out on the socket and what must come back.
 
-The rows are in `malformed_messages.py` (JSON, JSON-RPC, MCP), `malformed_headers.py`, `malformed_framing.py` and `malformed_rest.py`.
+The rows are in `malformed_messages.py` (JSON, JSON-RPC, MCP), `malformed_headers.py`, `malformed_framing.py`,
+`malformed_rest.py` and `malformed_modern.py`.
 Where RFC 9110, RFC 9112 or the MCP specification fixes the status, it is that; else 400. Where they leave a choice, the row lists it.
 """
 

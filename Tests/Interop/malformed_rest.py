@@ -90,7 +90,7 @@ BAD_SESSIONS: dict[str, str] = {
 
 UNKNOWN = [
     "/", "/api", "/api/", "/api/nothing", "/api/session", "/api/session/create/", "/api//session/create", "/API/session/create",
-    "/api/session/create/more", "/api/mcp", "/api/mcp/call/raw__count", "/api/%2e%2e/health", "/api/session%2fcreate", "/sse", "/sse/",
+    "/api/session/create/more", "/api/mcp", "/api/mcp/call/raw__count", "/api/%2e%2e/health", "/api/session%2fcreate", "/sse/",
     "/sse/events/", "/api/openapi", "/favicon.ico", "/.env", "/robots.txt",
 ]  # fmt: skip
 

@@ -6,6 +6,7 @@ import malformed
 import malformed_framing
 import malformed_headers
 import malformed_messages
+import malformed_modern
 import malformed_rest
 import pytest
 from gateway import raw
@@ -17,7 +18,7 @@ from wire import Answer
 SERVERS = {"raw": raw(), "other": raw()}
 SETTINGS = malformed.SETTINGS
 
-ROWS = [*malformed_messages.ROWS, *malformed_headers.ROWS, *malformed_framing.ROWS, *malformed_rest.ROWS]
+ROWS = [*malformed_messages.ROWS, *malformed_headers.ROWS, *malformed_framing.ROWS, *malformed_rest.ROWS, *malformed_modern.ROWS]
 
 
 def check_error(row: Row, answer: Answer) -> None:
