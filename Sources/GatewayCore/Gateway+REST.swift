@@ -36,8 +36,10 @@ extension Gateway {
     /// A `tools/list` result with every tool that the session may call, raw, once the upstreams have been tried.
     public func allTools(for session: Session, completion: @escaping @Sendable (ByteBuffer) -> Void) {
         whenSettled(server: session.server) {
-            self.ownCounters.count(.toolsList, .ok)
-            completion(self.view(for: session).everything(.tools))
+            self.whenFresh(.tools, server: session.server) {
+                self.ownCounters.count(.toolsList, .ok)
+                completion(self.view(for: session).everything(.tools))
+            }
         }
     }
 

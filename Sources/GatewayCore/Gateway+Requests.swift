@@ -149,11 +149,15 @@ extension Gateway {
         guard !cursor.isPresent || text != nil || exchange.request.json.equals(cursor, "null") else {
             return exchange.fail(.invalidParams, "\(exchange.method.name): params.cursor must be a string")
         }
-        whenSettled(server: exchange.session.server) {
+        let answer: @Sendable () -> Void = {
             guard let page = self.view(for: exchange.session).page(kind, cursor: text) else {
                 return exchange.fail(.invalidParams, "Invalid cursor: the list has changed or the cursor is not of this gateway")
             }
-            exchange.succeed(page)
+            exchange.succeed(page, hint: self.cacheHint(of: kind, for: exchange.session))
+        }
+        whenSettled(server: exchange.session.server) {
+            // Only at its beginning: who is in the middle of a list goes on with the same one.
+            text == nil ? self.whenFresh(kind, server: exchange.session.server, answer) : answer()
         }
     }
 

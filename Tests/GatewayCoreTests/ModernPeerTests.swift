@@ -59,7 +59,7 @@ import Testing
     func silent() throws {
         let bench = PeerBench(era: .auto)
         bench.peer.start()
-        bench.loop.advanceTime(by: .milliseconds(2999))
+        bench.loop.advanceTime(by: .milliseconds(4999))
         #expect(bench.link.messages(of: .initialize).isEmpty)
         bench.loop.advanceTime(by: .milliseconds(1))
         bench.link.shakeHands()

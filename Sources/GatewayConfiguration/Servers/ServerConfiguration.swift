@@ -11,7 +11,7 @@ public struct ServerConfiguration: Sendable, Equatable {
     /// Which protocol it speaks.
     public var era = EraPolicy.auto
     /// How long it may take to answer `server/discover` before it is asked to `initialize`.
-    public var probeTimeout = Duration.seconds(3)
+    public var probeTimeout = Duration.seconds(5)
     /// How long one call may take.
     public var timeout: Duration
     /// How long `initialize` may take, the start of the process included.

@@ -9,14 +9,20 @@ enum CatalogueFetcher {
     /// No list is larger: what comes after so many bytes is left out.
     static let maximumBytes = 64 << 20
 
-    static func fetch(_ kind: CatalogueKind, from peer: UpstreamPeer) -> EventLoopFuture<[CatalogueEntry]> {
-        page(kind, from: peer, cursor: nil, collected: [], number: 1, bytes: 0)
+    /// A list, and what its server says about its life: of several pages what holds for all.
+    struct Fetched: Sendable {
+        var entries: [CatalogueEntry] = []
+        var hint = CacheHint.unbounded
+    }
+
+    static func fetch(_ kind: CatalogueKind, from peer: UpstreamPeer) -> EventLoopFuture<Fetched> {
+        page(kind, from: peer, cursor: nil, collected: Fetched(), number: 1, bytes: 0)
     }
 
     private static func page(
-        _ kind: CatalogueKind, from peer: UpstreamPeer, cursor: ByteBuffer?, collected: [CatalogueEntry], number: Int,
+        _ kind: CatalogueKind, from peer: UpstreamPeer, cursor: ByteBuffer?, collected: Fetched, number: Int,
         bytes: Int
-    ) -> EventLoopFuture<[CatalogueEntry]> {
+    ) -> EventLoopFuture<Fetched> {
         var params: ByteBuffer?
         if let cursor {
             var buffer = ByteBuffer(string: "{\"cursor\":")
@@ -26,10 +32,11 @@ enum CatalogueFetcher {
         }
         return peer.request(method: kind.listMethod.name, params: params).flatMap { response in
             let json = response.json
-            var entries = collected
+            var fetched = collected
+            fetched.hint = fetched.hint.joined(CacheHint(result: response.result, in: json))
             json.forEachElement(of: json.member(kind.resultKey, of: response.result)) { span in
                 if let slice = json.slice(span), let text = try? JSONText(validating: slice), let entry = CatalogueEntry(text, kind: kind) {
-                    entries.append(entry)
+                    fetched.entries.append(entry)
                 }
                 return true
             }
@@ -37,15 +44,15 @@ enum CatalogueFetcher {
             // The same cursor again would lead to the same page again.
             let bytes = bytes + response.bytes.readableBytes
             guard json.firstByte(next) == UInt8(ascii: "\""), json.slice(next) != cursor else {
-                return peer.eventLoop.makeSucceededFuture(entries)
+                return peer.eventLoop.makeSucceededFuture(fetched)
             }
             guard number < maximumPages, bytes < maximumBytes else {
                 peer.logger.warning(
                     "upstream's list does not end; the rest of it is left out",
                     metadata: ["upstream": "\(peer.name)", "list": "\(kind.listMethod.name)", "pages": "\(number)", "bytes": "\(bytes)"])
-                return peer.eventLoop.makeSucceededFuture(entries)
+                return peer.eventLoop.makeSucceededFuture(fetched)
             }
-            return page(kind, from: peer, cursor: json.slice(next), collected: entries, number: number + 1, bytes: bytes)
+            return page(kind, from: peer, cursor: json.slice(next), collected: fetched, number: number + 1, bytes: bytes)
         }
     }
 }

@@ -47,6 +47,8 @@ public struct CatalogueEntry: Sendable {
 /// What one upstream offers.
 public struct UpstreamCatalogue: Sendable {
     var entries: [CatalogueKind: [CatalogueEntry]] = [:]
+    /// Of the lists of a modern server.
+    var freshness: [CatalogueKind: Freshness] = [:]
     /// By the tool's name; only of those that have some.
     private(set) var parameterHeaders: [String: [ParameterHeader]] = [:]
 

@@ -117,10 +117,10 @@ public final class Exchange: Sendable {
         logger.debug("exchange", metadata: metadata)
     }
 
-    /// Ends with a raw `result`.
-    func succeed(_ result: ByteBuffer) {
+    /// Ends with a raw `result`; `hint` tells a modern client how long it may keep it.
+    func succeed(_ result: ByteBuffer, hint: CacheHint = .none) {
         guard end(.ok) != nil else { return }
-        let result = session.isModern ? session.gateway.modernResult(result, of: method) : result
+        let result = session.isModern ? session.gateway.modernResult(result, of: method, hint: hint) : result
         sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
     }
 

@@ -165,11 +165,13 @@ extension Gateway {
     // MARK: Results
 
     /// A result of the gateway's own, which has none of the members that are added, for a modern client.
-    func modernResult(_ result: ByteBuffer, of method: MCPProtocol.Method) -> ByteBuffer {
+    func modernResult(_ result: ByteBuffer, of method: MCPProtocol.Method, hint: CacheHint = .none) -> ByteBuffer {
         var bytes = ByteBuffer()
         bytes.reserveCapacity(result.readableBytes + 160)
         bytes.writeStaticString("{\"resultType\":\"complete\"")
-        if EraBridge.isCacheable(method) { bytes.writeStaticString(",\"ttlMs\":0,\"cacheScope\":\"private\"") }
+        if EraBridge.isCacheable(method) {
+            bytes.writeString(",\"ttlMs\":\(hint.ttl),\"cacheScope\":\"\(hint.isPrivate ? "private" : "public")\"")
+        }
         bytes.writeStaticString(",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":")
         bytes.writeImmutableBuffer(ownInfo)
         bytes.writeStaticString("}")

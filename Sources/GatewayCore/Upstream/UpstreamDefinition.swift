@@ -11,7 +11,7 @@ public struct UpstreamDefinition: Sendable {
     /// Which era it is taken to be of.
     public var era = EraPolicy.auto
     /// How long it may take to answer `server/discover` before it is asked to `initialize`.
-    public var probeTimeout: TimeAmount = .seconds(3)
+    public var probeTimeout: TimeAmount = .seconds(5)
     /// A session's own process that was not used for this long is stopped.
     public var idleTimeout: TimeAmount = .minutes(10)
     /// Processes of one upstream for different sessions at once.

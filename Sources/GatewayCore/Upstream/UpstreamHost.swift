@@ -37,6 +37,8 @@ final class UpstreamHost: Sendable {
         var isStopped = false
         /// Peers whose lists are being read, with the kinds that changed meanwhile.
         var refreshing: [ObjectIdentifier: Set<CatalogueKind>] = [:]
+        /// Lists that are being read because their time was over.
+        var freshening: [CatalogueKind: EventLoopFuture<Void>] = [:]
     }
 
     struct SessionPeer {
@@ -155,7 +157,7 @@ final class UpstreamHost: Sendable {
     /// Reads lists again and tells the gateway what is new.
     func refresh(_ kinds: [CatalogueKind], from peer: UpstreamPeer) -> EventLoopFuture<Void> {
         let reads = kinds.map { kind in
-            CatalogueFetcher.fetch(kind, from: peer).map { (kind, kind == .tools ? peer.callable($0) : $0) }.flatMapError { error in
+            CatalogueFetcher.fetch(kind, from: peer).map { (kind, $0) }.flatMapError { error in
                 self.logger.warning(
                     "upstream did not give its list",
                     metadata: ["upstream": "\(self.name)", "list": "\(kind.listMethod.name)", "error": "\(error)"])
@@ -163,7 +165,10 @@ final class UpstreamHost: Sendable {
             }
         }
         return EventLoopFuture.whenAllComplete(reads, on: peer.eventLoop).map { results in
-            let fetched = results.compactMap { try? $0.get() }
+            let isModern = peer.currentInfo()?.era == .modern
+            let now = peer.eventLoop.now
+            let lists = results.compactMap { try? $0.get() }
+            let fetched = lists.map { kind, list in (kind, kind == .tools ? peer.callable(list.entries) : list.entries) }
             if let session = self.session(of: peer) {
                 let base = self.catalogue
                 session.state.withLockedValue { state in
@@ -177,6 +182,9 @@ final class UpstreamHost: Sendable {
                     let before = state.catalogue
                     for kind in others { state.catalogue.set(kind, to: []) }
                     for (kind, entries) in fetched { state.catalogue.set(kind, to: entries) }
+                    for (kind, list) in lists {
+                        state.catalogue.freshness[kind] = isModern ? Freshness(hint: list.hint, readAt: now) : nil
+                    }
                     return CatalogueKind.allCases.contains { !state.catalogue.isSame(as: before, $0) }
                 }
                 if isChanged { self.gateway.catalogueChanged() }

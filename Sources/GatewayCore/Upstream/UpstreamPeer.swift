@@ -46,7 +46,7 @@ public struct UpstreamPeerSettings: Sendable {
 
     public init(
         initializeParams: ByteBuffer, handshakeTimeout: TimeAmount, maxInFlight: Int, restartsByItself: Bool,
-        clientInputTimeout: TimeAmount = .minutes(30), era: EraPolicy = .auto, probeTimeout: TimeAmount = .seconds(3)
+        clientInputTimeout: TimeAmount = .minutes(30), era: EraPolicy = .auto, probeTimeout: TimeAmount = .seconds(5)
     ) {
         self.init(
             initializeParams: initializeParams, handshakeTimeout: handshakeTimeout, maxInFlight: maxInFlight,

@@ -19,7 +19,7 @@ final class ScriptedServer: Sendable {
     init(
         _ name: String, isolation: Isolation = .shared, capabilities: String = #"{"tools":{"listChanged":true}}"#,
         filter: ToolFilter = .everything,
-        lists: [CatalogueKind: String] = [:], answersInitialize: Bool = true, era: EraPolicy = .legacy
+        lists: [CatalogueKind: String] = [:], answersInitialize: Bool = true, era: EraPolicy = .legacy, hints: String = ""
     ) {
         self.era = era
         self.name = name
@@ -37,7 +37,7 @@ final class ScriptedServer: Sendable {
                 } else if message.methodName == .subscriptionsListen {
                     link.acknowledge(message)
                 } else if let kind = CatalogueKind(listMethod: message.methodName) {
-                    link.answer(message, result: "{\"\(kind.resultKey)\":[\(box.withLockedValue { $0[kind] } ?? "")]}")
+                    link.answer(message, result: "{\"\(kind.resultKey)\":[\(box.withLockedValue { $0[kind] } ?? "")]\(hints)}")
                 } else if message.methodName == .loggingSetLevel {
                     link.answer(message, result: "{}")
                 }
