@@ -69,6 +69,20 @@ import Testing
         #expect(bench.isReady)
     }
 
+    @Test("a server that has not read the probe is not taken for a silent one, for half of the time that a start may take")
+    func slow() throws {
+        let bench = PeerBench(era: .auto)
+        bench.factory.areSlow = true
+        bench.peer.start()
+        bench.loop.advanceTime(by: .milliseconds(9_000))
+        #expect(bench.link.messages(of: .initialize).isEmpty)
+        bench.link.hasUnreadInput = false
+        bench.loop.advanceTime(by: .milliseconds(4_900))
+        #expect(bench.link.messages(of: .initialize).isEmpty)
+        bench.loop.advanceTime(by: .milliseconds(200))
+        #expect(bench.link.messages(of: .initialize).count == 1)
+    }
+
     @Test("a server that ends with the probe is started again at once, without one")
     func endsWithProbe() throws {
         let bench = PeerBench(era: .auto)

@@ -35,7 +35,7 @@ enum ServerKeys {
         ),
         key(
             "probeTimeout", .duration(.milliseconds(100)...Duration.seconds(3600)), DurationText.format(defaults.probeTimeout),
-            "`era: auto`: how long the server may take to answer `server/discover`, at most half of `handshakeTimeout`. Then it is asked to `initialize`."
+            "`era: auto`: how long the server may take to answer `server/discover` once it has read it, at most half of `handshakeTimeout`. Then it is asked to `initialize`."
         ),
         key(
             "timeout", .duration(.milliseconds(100)...Duration.seconds(86_400)), DurationText.format(defaults.timeout),

@@ -12,6 +12,8 @@ public protocol UpstreamLink: AnyObject, Sendable {
     func send(_ message: ByteBuffer, call: UInt64?) -> LinkAdmission
     /// The handshake is done: the revision is fixed, a listening stream may be opened.
     func handshakeCompleted(revision: Revision)
+    /// Whether the server has yet to read something that was sent to it: it has not started, or is busy.
+    var hasUnreadInput: Bool { get }
     /// Begins or stops to read what the server says. Links that cannot make their server wait read on.
     func setReading(_ isReading: Bool)
     /// Closes the response stream of a modern request, which takes it back (2026-07-28, basic/patterns/cancellation).
@@ -29,6 +31,7 @@ public protocol UpstreamLink: AnyObject, Sendable {
 extension UpstreamLink {
     /// For links that are one stream.
     public func abandon(call: UInt64) -> Bool { false }
+    public var hasUnreadInput: Bool { false }
     public var needsParameterHeaders: Bool { false }
     public func setParameterHeaders(_ headers: [String: [ParameterHeader]]) {}
 }

@@ -44,9 +44,19 @@ extension UpstreamPeer {
         let handshake = Handshake(policy: core.skipsProbe ? .legacy : settings.era, known: settings.knownEra.assumed)
         core.handshake = handshake
         perform(.send(handshake.first), core: core)
-        guard core.handshake?.isProbing == true else { return }
-        let attempt = core.attempt
-        eventLoop.scheduleTask(in: settings.probeTimeout) {
+        watchProbe(attempt: core.attempt, until: eventLoop.now + .nanoseconds(settings.handshakeTimeout.nanoseconds / 2))
+    }
+
+    /// The time for the answer begins when the server has read the probe: one that takes long to start is not silent yet.
+    private func watchProbe(attempt: UInt64, until deadline: NIODeadline) {
+        let core = core.value
+        guard case .connecting(attempt) = core.phase, let link = core.link, core.handshake?.isProbing == true else { return }
+        let now = eventLoop.now
+        if link.hasUnreadInput, now < deadline {
+            eventLoop.scheduleTask(in: .milliseconds(50)) { self.watchProbe(attempt: attempt, until: deadline) }
+            return
+        }
+        eventLoop.scheduleTask(deadline: min(deadline, now + settings.probeTimeout)) {
             let core = self.core.value
             guard case .connecting(attempt) = core.phase else { return }
             self.step(core) { $0.probeTimedOut() }

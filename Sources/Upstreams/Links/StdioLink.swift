@@ -46,6 +46,8 @@ final class StdioLink: UpstreamLink, ChildProcessDelegate {
 
     func handshakeCompleted(revision: Revision) {}
 
+    var hasUnreadInput: Bool { child.value?.hasUnreadInput ?? false }
+
     func setReading(_ isReading: Bool) { child.value?.setReading(isReading) }
 
     func close() {

@@ -1,4 +1,5 @@
 import GatewayCore
+import Glibc
 import NIOCore
 
 /// What waits for a child's standard input: small messages are put together and written once per event-loop tick.
@@ -9,6 +10,8 @@ final class ChildInput: ChannelInboundHandler {
     private static let pieceBytes = 64 * 1024
 
     private let channel: any Channel
+    /// The channel's; not to be used once it is closed.
+    private let descriptor: Int32
     private let maxQueuedBytes: Int
     private let metrics: UpstreamMetrics?
     private let onBroken: () -> Void
@@ -18,8 +21,9 @@ final class ChildInput: ChannelInboundHandler {
     private var flushScheduled = false
     private var closing = false
 
-    init(channel: any Channel, maxQueuedBytes: Int, metrics: UpstreamMetrics?, onBroken: @escaping () -> Void) {
+    init(channel: any Channel, descriptor: Int32, maxQueuedBytes: Int, metrics: UpstreamMetrics?, onBroken: @escaping () -> Void) {
         self.channel = channel
+        self.descriptor = descriptor
         self.maxQueuedBytes = maxQueuedBytes
         self.metrics = metrics
         self.onBroken = onBroken
@@ -50,6 +54,14 @@ final class ChildInput: ChannelInboundHandler {
             channel.eventLoop.execute { input.value.flush() }
         }
         return .sent
+    }
+
+    /// Whether the child has yet to read something that was sent to it.
+    var isUnread: Bool {
+        guard queuedBytes == 0 else { return true }
+        guard !closing, channel.isActive else { return false }
+        var bytes: Int32 = 0
+        return ioctl(descriptor, UInt(FIONREAD), &bytes) == 0 && bytes > 0
     }
 
     /// Closes the pipe once everything queued is written.

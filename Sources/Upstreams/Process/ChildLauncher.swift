@@ -124,7 +124,9 @@ struct ChildLauncher: Sendable {
 
         input.and(output).and(errorOutput).assumeIsolated().flatMapThrowing { channels in
             let ((inputChannel, outputChannel), errorChannel) = channels
-            let childInput = ChildInput(channel: inputChannel, maxQueuedBytes: limits.maxQueuedInputBytes, metrics: metrics) {
+            let childInput = ChildInput(
+                channel: inputChannel, descriptor: pipes.input.writeEnd, maxQueuedBytes: limits.maxQueuedInputBytes, metrics: metrics
+            ) {
                 core.inputBroken()
             }
             try inputChannel.pipeline.syncOperations.addHandler(childInput)

@@ -51,6 +51,9 @@ public final class ChildProcess: Sendable {
         core.value.send(message)
     }
 
+    /// Whether the child has yet to read something that was sent to it.
+    public var hasUnreadInput: Bool { core.value.hasUnreadInput }
+
     /// Begins or stops to read the child's standard output; while it is not read, the child has to wait when its pipe is full. What was read
     /// already is still delivered.
     public func setReading(_ isReading: Bool) {

@@ -53,6 +53,8 @@ final class ChildProcessCore {
         return input.send(message)
     }
 
+    var hasUnreadInput: Bool { input?.isUnread ?? false }
+
     func setReading(_ isReading: Bool) {
         // Of one that has exited the little that is in the pipe is read at once: it is only waited for so long.
         guard let output = outputs.first, isReading || !hasExited else { return }

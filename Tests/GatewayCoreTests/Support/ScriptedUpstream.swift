@@ -10,6 +10,7 @@ final class ScriptedLink: UpstreamLink {
         var sent: [ByteBuffer] = []
         var accepts = true
         var isClosing = false
+        var hasUnreadInput = false
         var revision: Revision?
         var reading: [Bool] = []
     }
@@ -39,6 +40,11 @@ final class ScriptedLink: UpstreamLink {
     var accepts: Bool {
         get { state.withLockedValue { $0.accepts } }
         set { state.withLockedValue { $0.accepts = newValue } }
+    }
+
+    var hasUnreadInput: Bool {
+        get { state.withLockedValue { $0.hasUnreadInput } }
+        set { state.withLockedValue { $0.hasUnreadInput = newValue } }
     }
 
     func messages(of method: MCPProtocol.Method) -> [Message] { messages.filter { $0.method.isPresent && $0.methodName == method } }
@@ -134,6 +140,7 @@ final class ScriptedFactory: UpstreamLinkFactory {
         var isHeld = false
         var held: [@Sendable () -> Void] = []
         var closesAtOnce = true
+        var areSlow = false
     }
 
     private let state = NIOLockedValueBox(State())
@@ -159,6 +166,12 @@ final class ScriptedFactory: UpstreamLinkFactory {
         set { state.withLockedValue { $0.closesAtOnce = newValue } }
     }
 
+    /// Whether the servers of links have not read anything yet.
+    var areSlow: Bool {
+        get { state.withLockedValue { $0.areSlow } }
+        set { state.withLockedValue { $0.areSlow = newValue } }
+    }
+
     func release() {
         let held = state.withLockedValue { state in
             defer { state.held.removeAll() }
@@ -172,6 +185,7 @@ final class ScriptedFactory: UpstreamLinkFactory {
         let complete: @Sendable () -> Void = {
             if let failure = self.failure { return promise.fail(Refusal(description: failure)) }
             let link = ScriptedLink(eventLoop: eventLoop, delegate: delegate, closesAtOnce: self.closesAtOnce, onSend: self.onSend)
+            link.hasUnreadInput = self.areSlow
             self.state.withLockedValue { $0.links.append(link) }
             promise.succeed(link)
         }
