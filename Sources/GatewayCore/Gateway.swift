@@ -324,6 +324,14 @@ public final class Gateway: Sendable {
         }
     }
 
+    /// Tells the sessions that a server may serve that lists of it changed, as it said.
+    func listsChanged(_ methods: Set<MCPProtocol.Method>, of host: UpstreamHost) {
+        guard !methods.isEmpty else { return }
+        for session in registry.all where session.server == nil || session.server == host.name {
+            for method in methods.sorted(by: { $0.name < $1.name }) { session.sendListChanged(method) }
+        }
+    }
+
     // MARK: Streams
 
     func openStream(

@@ -77,7 +77,8 @@ extension Gateway {
         let json = request.json
         var responses: [(key: String, result: ByteBuffer)] = []
         json.forEachMemberSpan(of: request.param("inputResponses")) { key, value in
-            if let result = json.slice(value) { responses.append((json.key(key), result)) }
+            // What is no result is no answer, and is asked again: a legacy server would drop it and wait.
+            if json.isObject(value), let result = json.slice(value) { responses.append((json.key(key), result)) }
         }
         let relay = parked.find(id)
         let resumed = relay?.resume(

@@ -145,9 +145,14 @@ final class UpstreamHost: Sendable {
             return true
         }
         guard !isRunning else { return }
-        refresh(kinds, from: peer).whenComplete { _ in
+        refresh(kinds, from: peer).whenComplete { result in
+            let said = Set(kinds.map(\.listChanged))
             if let session = self.session(of: peer) {
-                for method in Set(kinds.map(\.listChanged)).sorted(by: { $0.name < $1.name }) { session.sendListChanged(method) }
+                for method in said.sorted(by: { $0.name < $1.name }) { session.sendListChanged(method) }
+            } else {
+                // What the server says is passed on, also when its list is the same (again).
+                let told = Set(((try? result.get()) ?? []).map(\.listChanged))
+                self.gateway.listsChanged(said.subtracting(told), of: self)
             }
             let due = self.state.withLockedValue { $0.refreshing.removeValue(forKey: key) } ?? []
             self.refreshOnce(CatalogueKind.allCases.filter { due.contains($0) }, from: peer)
@@ -155,7 +160,9 @@ final class UpstreamHost: Sendable {
     }
 
     /// Reads lists again and tells the gateway what is new.
-    func refresh(_ kinds: [CatalogueKind], from peer: UpstreamPeer) -> EventLoopFuture<Void> {
+    ///
+    /// - Returns: those that are not what they were, of which clients have been told.
+    func refresh(_ kinds: [CatalogueKind], from peer: UpstreamPeer) -> EventLoopFuture<[CatalogueKind]> {
         let reads = kinds.map { kind in
             CatalogueFetcher.fetch(kind, from: peer).map { (kind, $0) }.flatMapError { error in
                 self.logger.warning(
@@ -176,18 +183,20 @@ final class UpstreamHost: Sendable {
                     for (kind, entries) in fetched { own.set(kind, to: entries) }
                     state.catalogues[self.name] = own
                 }
+                return []
             } else {
                 let others = CatalogueKind.allCases.filter { kind in !kinds.contains(kind) && !(self.info?.has(kind.capability) ?? false) }
-                let isChanged = self.state.withLockedValue { state in
+                let changed = self.state.withLockedValue { state in
                     let before = state.catalogue
                     for kind in others { state.catalogue.set(kind, to: []) }
                     for (kind, entries) in fetched { state.catalogue.set(kind, to: entries) }
                     for (kind, list) in lists {
                         state.catalogue.freshness[kind] = isModern ? Freshness(hint: list.hint, readAt: now) : nil
                     }
-                    return CatalogueKind.allCases.contains { !state.catalogue.isSame(as: before, $0) }
+                    return CatalogueKind.allCases.filter { !state.catalogue.isSame(as: before, $0) }
                 }
-                if isChanged { self.gateway.catalogueChanged() }
+                if !changed.isEmpty { self.gateway.catalogueChanged() }
+                return changed
             }
         }
     }
