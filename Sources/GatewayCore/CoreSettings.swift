@@ -29,7 +29,9 @@ public struct CoreSettings: Sendable {
     public var maxOpenInputs = 64
     /// Exchanges that wait for a modern client to come back with what their legacy server asked of it.
     public var maxParkedExchanges = 1000
-    /// How long each of them waits, and how long a `requestState` is good.
+    /// Modern clients that listen to changes at once.
+    public var maxSubscriptions = 10_000
+    /// How long a parked exchange waits, and how long a `requestState` is good.
     public var parkedExchangeTimeout: TimeAmount = .minutes(10)
     /// How often a modern server may ask for input before it answers one request of a legacy client. The key of no configuration: a server that
     /// asks more often is broken.

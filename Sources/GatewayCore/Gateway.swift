@@ -21,7 +21,7 @@ public final class Gateway: Sendable {
     let parked: ParkedExchanges
     let requestStates: RequestStateAuthority
     /// `subscriptions/listen` of modern clients.
-    let subscriptions = Subscriptions()
+    let subscriptions: Subscriptions
     /// Raw `serverInfo` of the gateway.
     let ownInfo: ByteBuffer
     let clientBuckets: NIOLockedValueBox<ClientBuckets>
@@ -74,6 +74,7 @@ public final class Gateway: Sendable {
         self.logger = logger
         self.upstreamLogger = upstreamLogger ?? logger
         parked = ParkedExchanges(limit: settings.maxParkedExchanges, timeout: settings.parkedExchangeTimeout) { eventLoopGroup.next().now }
+        subscriptions = Subscriptions(limit: settings.maxSubscriptions)
         requestStates = RequestStateAuthority(key: authority.derivedKey("requestState"))
         ownInfo = settings.ownInfo
         var state = State(merged: CatalogueView(parts: [], pageSize: settings.pageSize))

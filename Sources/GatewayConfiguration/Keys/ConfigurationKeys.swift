@@ -137,6 +137,9 @@ enum ConfigurationKeys {
             "limits.parkedExchangeTimeout", .seconds(1)...day, \.limits.parkedExchangeTimeout,
             "How long each of them waits, and how long a `requestState` is good."),
         .integer(
+            "limits.maxSubscriptions", 0...1_000_000, \.limits.maxSubscriptions,
+            "Clients of 2026-07-28 that listen to changes (`subscriptions/listen`) at once. Further ones get an error that says so."),
+        .integer(
             "limits.maxNestingDepth", 8...4096, \.limits.maxNestingDepth,
             "Levels of nesting in a JSON message. A deeper one gets a parse error."),
         .integer(

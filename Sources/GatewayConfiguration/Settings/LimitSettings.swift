@@ -14,6 +14,8 @@ public struct LimitSettings: Sendable, Equatable {
     public var maxParkedExchanges = 1000
     /// How long each of them waits.
     public var parkedExchangeTimeout = Duration.seconds(600)
+    /// `subscriptions/listen` of modern clients at once.
+    public var maxSubscriptions = 10_000
     /// Levels of nesting in a JSON message.
     public var maxNestingDepth = 512
     /// Messages in one JSON-RPC batch.

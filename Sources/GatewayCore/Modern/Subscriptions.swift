@@ -86,10 +86,20 @@ final class Subscription: UnsolicitedSink {
 /// All that modern clients listen to.
 final class Subscriptions: Sendable {
     private let all = NIOLockedValueBox<[SessionID: Subscription]>([:])
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
 
     var count: Int { all.withLockedValue { $0.count } }
 
-    func add(_ subscription: Subscription) { all.withLockedValue { $0[subscription.exchange.session.id] = subscription } }
+    /// False when there are as many as may be.
+    func add(_ subscription: Subscription) -> Bool {
+        all.withLockedValue { all in
+            guard all.count < limit else { return false }
+            all[subscription.exchange.session.id] = subscription
+            return true
+        }
+    }
 
     func remove(_ id: SessionID) { all.withLockedValue { _ = $0.removeValue(forKey: id) } }
 
@@ -139,7 +149,12 @@ extension Gateway {
         }
         let session = exchange.session
         let subscription = Subscription(exchange: exchange, listChanges: changes)
-        subscriptions.add(subscription)
+        guard subscriptions.add(subscription) else {
+            LimitHits.count(.maxSubscriptions)
+            return exchange.fail(
+                .limit(.maxSubscriptions, retryAfter: 1),
+                "\(settings.maxSubscriptions) clients listen already (limits.maxSubscriptions); try again later")
+        }
         session.setUnsolicitedSink(subscription)
         _ = registry.insert(session)
         // It may have been taken back, or the gateway may have begun to stop, before it was listed.

@@ -22,6 +22,7 @@ extension GatewaySettings {
         core.requestRatePerClient = limits.requestRatePerClient
         core.maxListeningStreams = limits.maxListeningStreamsPerSession
         core.maxParkedExchanges = limits.maxParkedExchanges
+        core.maxSubscriptions = limits.maxSubscriptions
         core.parkedExchangeTimeout = TimeAmount(limits.parkedExchangeTimeout)
         core.pageSize = pageSize
         core.startupWait = TimeAmount(startupWait)
