@@ -405,6 +405,22 @@ struct SubscriptionTests {
         #expect(try bench.modern("subscriptions/listen", #""notifications":{}"#).sink.errorCode == -32603)
     }
 
+    @Test("more listeners than may be are refused with the limit's name, and one that leaves makes room")
+    func limit() throws {
+        let bench = GatewayBench([.tools("s", ["t"])]) { $0.maxSubscriptions = 1 }
+        let first = try bench.modern("subscriptions/listen", #""notifications":{}"#, id: "1")
+        let hits = LimitHits.total(.maxSubscriptions)
+        let second = try bench.modern("subscriptions/listen", #""notifications":{}"#, id: "2")
+        #expect(first.sink.errorCode == nil)
+        #expect(second.sink.errorCode == -32603)
+        #expect(second.sink.texts.last?.contains("limits.maxSubscriptions") == true)
+        #expect(LimitHits.total(.maxSubscriptions) == hits + 1)
+        first.exchange.cancel()
+        bench.settle()
+        #expect(bench.gateway.subscriptions.count == 0)
+        #expect(try bench.modern("subscriptions/listen", #""notifications":{}"#, id: "3").sink.errorCode == nil)
+    }
+
     @Test(
         "a filter that is none is refused",
         arguments: [

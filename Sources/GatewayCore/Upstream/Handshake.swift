@@ -2,16 +2,6 @@ import MCPProtocol
 import NIOCore
 import NIOConcurrencyHelpers
 
-/// Which era a server is taken to be of: `mcpServers.<name>.era`.
-public enum EraPolicy: String, Sendable, Hashable, CaseIterable {
-    /// Found out at the start.
-    case auto
-    /// `initialize`, without a probe.
-    case legacy
-    /// `server/discover`; a server that has no answer to it is not taken.
-    case modern
-}
-
 /// The era that a server was found to be of; what all its conversations remember together (2026-07-28, basic/versioning, "Backward
 /// Compatibility": the era is a property of the server).
 final class KnownEra: Sendable {

@@ -1,0 +1,1 @@
+../../../../Sources/GatewayCore/Upstream/EraPolicy.swift
