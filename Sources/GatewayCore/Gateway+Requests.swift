@@ -293,7 +293,7 @@ extension Gateway {
 
 extension String.UTF8View {
     /// The first `__`.
-    fileprivate var firstSeparator: Range<Index>? {
+    var firstSeparator: Range<Index>? {
         var index = startIndex
         while index < endIndex {
             let next = self.index(after: index)

@@ -157,7 +157,7 @@ extension Gateway {
     ///   - server: the one server of the endpoint.
     public func parameterHeaders(ofTool name: String, server: String?) -> [ParameterHeader] {
         if let server { return host(named: server)?.catalogue.parameterHeaders[name] ?? [] }
-        guard let separator = name.firstRange(of: CatalogueView.separator), let host = host(named: String(name[..<separator.lowerBound]))
+        guard let separator = name.utf8.firstSeparator, let host = host(named: String(name[..<separator.lowerBound]))
         else { return [] }
         let headers = host.catalogue.parameterHeaders
         return headers.isEmpty ? [] : headers[String(name[separator.upperBound...])] ?? []
