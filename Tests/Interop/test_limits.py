@@ -17,6 +17,7 @@ from gateway import ROOT, Gateway, raw
 from limit_checks import TESTED, counted, limit, rpc_refused, started, until_in_flight
 from malformed import mcp
 from metrics import Metrics, wait_for_metric
+from modern import ModernClient
 from rawhttp import JSON, RawSession
 from restapi import RestClient, refused
 from target import Target
@@ -310,6 +311,26 @@ async def test_streams_that_are_resumed_or_opened_at_the_same_time_count_too(sta
                     statuses.append(wire.read_head().status)
                 assert statuses == [200] * 2 + [429] * 2, path
             closed()
+
+
+@limit("limits.maxSubscriptions")
+async def test_more_listeners_of_2026_07_28_than_the_limit(start_gateway: Start) -> None:
+    gateway = start_gateway({"raw": raw()}, {"limits": {"maxSubscriptions": 1}})
+    async with ModernClient(gateway.url) as client:
+        async with client.listen(toolsListChanged=True):
+            refused = await client.exchange("subscriptions/listen", {"notifications": {}})
+            assert refused.error is not None and "limits.maxSubscriptions" in refused.error["message"]
+            counted(gateway, "limits.maxSubscriptions")
+            # Requests are none of them.
+            assert await client.request("tools/list")
+        with anyio.fail_after(10):
+            while True:
+                try:
+                    async with client.listen():
+                        return
+                except AssertionError:
+                    # The gateway has not yet seen that the other is gone.
+                    await anyio.sleep(0.05)
 
 
 @limit("sessions.maxSessions")
