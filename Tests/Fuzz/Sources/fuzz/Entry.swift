@@ -14,6 +14,7 @@ private let targets: KeyValuePairs<String, Target> = [
     "envelope": EnvelopeTarget.run,
     "event-id": EventIDTarget.run,
     "json": JSONTarget.run,
+    "parameter-header": ParameterHeaderTarget.run,
     "sse": SSETarget.run,
 ]
 
