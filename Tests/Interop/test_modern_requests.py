@@ -268,6 +268,16 @@ async def test_a_log_level_that_is_none_is_refused(client: ModernClient) -> None
     assert reply.error is not None and reply.error["code"] == INVALID
 
 
+async def test_how_long_a_result_may_be_kept_is_for_the_server_to_say(client: ModernClient) -> None:
+    result = await client.request("resources/read", {"uri": "everything://text"})
+    # A legacy server says nothing of it, which means: not at all, and not for others.
+    expected = (0, "private") if client.url.endswith("/servers/legacy/mcp") else (5_000, "private")
+    assert (result["ttlMs"], result["cacheScope"]) == expected
+    for method in ("server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list"):
+        listed = await client.request(method)
+        assert listed["ttlMs"] >= 0 and listed["cacheScope"] in ("public", "private"), method
+
+
 async def test_another_origin_is_forbidden(client: ModernClient) -> None:
     response = await client.post(client.message("server/discover"), origin="http://evil.example.com")
     assert response.status_code == 403

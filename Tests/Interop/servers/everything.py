@@ -11,7 +11,6 @@ EVERYTHING_PAGE_SIZE sets how many entries a page of its lists has (default 5); 
 
 from __future__ import annotations
 
-import base64
 import os
 import signal
 import sys
@@ -23,7 +22,18 @@ import eras
 import everything_asking  # noqa: F401  (registers its tools)
 import everything_world as world
 import mcp_types as types
-from everything_offers import prompts, resources, templates
+from everything_lists import (
+    on_completion,
+    on_get_prompt,
+    on_list_prompts,
+    on_list_resource_templates,
+    on_list_resources,
+    on_list_tools,
+    on_read_resource,
+    on_subscribe_resource,
+    on_unsubscribe_resource,
+)
+from everything_offers import prompts, resources
 from everything_registry import (
     ANNOTATIONS,
     ICON,
@@ -52,7 +62,6 @@ from mcp.server.lowlevel.server import NotificationOptions, Server
 from mcp.server.subscriptions import ListenHandler
 from pydantic import ConfigDict
 
-PAGE_SIZE = int(os.environ.get("EVERYTHING_PAGE_SIZE", "5"))
 tasks = TaskBoard()
 
 
@@ -270,24 +279,6 @@ async def long_job(ctx: Any, arguments: dict[str, Any]) -> Any:
     return types.CallToolResult(content=[text("job failed" if failed else "job done")], is_error=failed)
 
 
-# Lists, in pages.
-
-
-def page(entries: list[Any], params: Any) -> tuple[list[Any], str | None]:
-    cursor = params.cursor if params else None
-    try:
-        start = int(base64.b64decode(cursor)) if cursor else 0
-    except ValueError:
-        raise MCPError(code=-32602, message=f"unknown cursor {cursor!r}") from None
-    end = start + PAGE_SIZE
-    return entries[start:end], base64.b64encode(str(end).encode()).decode() if end < len(entries) else None
-
-
-async def on_list_tools(ctx: Any, params: Any) -> types.ListToolsResult:
-    entries, cursor = page([entry.tool for entry in tools.values()], params)
-    return types.ListToolsResult(tools=entries, next_cursor=cursor)
-
-
 async def on_call_tool(ctx: Any, params: types.CallToolRequestParams) -> Any:
     if params.name not in tools:
         raise MCPError(code=-32602, message=f"unknown tool {params.name!r}")
@@ -298,82 +289,6 @@ async def on_call_tool(ctx: Any, params: types.CallToolRequestParams) -> Any:
         return await entry.handler(ctx, arguments, Inputs(ctx, params, params.name))
     except InputNeeded as needed:
         return needed.result
-
-
-async def on_list_resources(ctx: Any, params: Any) -> types.ListResourcesResult:
-    entries, cursor = page(resources, params)
-    return types.ListResourcesResult(resources=entries, next_cursor=cursor)
-
-
-async def on_list_resource_templates(ctx: Any, params: Any) -> types.ListResourceTemplatesResult:
-    entries, cursor = page(templates, params)
-    return types.ListResourceTemplatesResult(resource_templates=entries, next_cursor=cursor)
-
-
-async def on_read_resource(ctx: Any, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-    uri = str(params.uri)
-    if uri == "everything://blob":
-        contents: Any = types.BlobResourceContents(uri=uri, mime_type="application/octet-stream", blob="AAECAwQ=")
-    elif uri == "everything://text":
-        contents = types.TextResourceContents(uri=uri, mime_type="text/plain", text="text", meta={"example.org/contents": 1})
-    elif uri.startswith("everything://item/"):
-        contents = types.TextResourceContents(uri=uri, text=f"item {uri.removeprefix('everything://item/')}")
-    elif uri == "everything://counter":
-        contents = types.TextResourceContents(uri=uri, text=str(state.resource_versions[uri]))
-    elif any(str(resource.uri) == uri for resource in resources):
-        contents = types.TextResourceContents(uri=uri, text=uri)
-    else:
-        raise MCPError(code=-32602 if eras.is_modern(ctx) else -32002, message="Resource not found", data={"uri": uri})
-    return types.ReadResourceResult(contents=[contents])
-
-
-async def on_subscribe_resource(ctx: Any, params: types.SubscribeRequestParams) -> types.EmptyResult:
-    state.subscriptions[str(params.uri)][id(connection(ctx))] = connection(ctx)
-    return types.EmptyResult()
-
-
-async def on_unsubscribe_resource(ctx: Any, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
-    state.subscriptions[str(params.uri)].pop(id(connection(ctx)), None)
-    return types.EmptyResult()
-
-
-async def on_list_prompts(ctx: Any, params: Any) -> types.ListPromptsResult:
-    entries, cursor = page(list(prompts.values()), params)
-    return types.ListPromptsResult(prompts=entries, next_cursor=cursor)
-
-
-async def on_get_prompt(ctx: Any, params: types.GetPromptRequestParams) -> types.GetPromptResult:
-    if params.name not in prompts:
-        raise MCPError(code=-32602, message=f"unknown prompt {params.name!r}")
-    arguments = params.arguments or {}
-    if params.name == "rich":
-        blocks: list[Any] = [
-            text("text"),
-            types.ImageContent(data=PNG, mime_type="image/png"),
-            types.AudioContent(data=WAV, mime_type="audio/wav"),
-            types.EmbeddedResource(resource=types.TextResourceContents(uri="everything://text", text="text")),
-            types.ResourceLink(uri="everything://blob", name="blob"),
-        ]
-    elif params.name == "greet":
-        if "name" not in arguments:
-            raise MCPError(code=-32602, message="missing argument: name")
-        blocks = [text(f"{arguments.get('style', 'Hello')}, {arguments['name']}")]
-    else:
-        blocks = [text(params.name)]
-    return types.GetPromptResult(
-        description=params.name, messages=[types.PromptMessage(role="user", content=block) for block in blocks]
-    )
-
-
-async def on_completion(ctx: Any, params: types.CompleteRequestParams) -> types.CompleteResult:
-    if isinstance(params.ref, types.PromptReference):
-        offered = ["Hello", "Hey", "Good morning"]
-        if params.context and params.context.arguments:
-            offered = [f"{word}, {params.context.arguments.get('name')}" for word in offered]
-    else:
-        offered = ["apple", "apricot", "banana"]
-    values = [value for value in offered if value.startswith(params.argument.value)]
-    return types.CompleteResult(completion=types.Completion(values=values, total=len(values), has_more=False))
 
 
 async def on_set_logging_level(ctx: Any, params: types.SetLevelRequestParams) -> types.EmptyResult:
