@@ -172,6 +172,27 @@ async def tools_call_with_progress(subject: Subject) -> None:
     assert len(values) >= 3 and values[:3] == sorted(values[:3])
 
 
+NOT_SCORED: dict[str, Scenario] = {}
+"""What the suite runs beside the requirement sets, because its own reference cannot pass it."""
+
+
+@registering(NOT_SCORED)("json-schema-2020-12")
+async def json_schema_2020_12(subject: Subject) -> None:
+    tools: list[dict[str, Any]] = []
+    params: dict[str, Any] = {}
+    while True:
+        result, _ = await subject.exchange("tools/list", params)
+        tools += result["tools"]
+        if "nextCursor" not in result:
+            break
+        params = {"cursor": result["nextCursor"]}
+    schema = next(tool["inputSchema"] for tool in tools if tool["name"] == "json_schema_2020_12_tool")
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema" and schema["additionalProperties"] is False
+    assert schema["$defs"]["address"]["$anchor"] == "addressDef"
+    assert schema["properties"]["address"] == {"$ref": "#/$defs/address"}
+    assert schema["allOf"][0]["anyOf"] and schema["if"] and schema["then"] and schema["else"]
+
+
 @scenario("resources-list")
 async def resources_list(subject: Subject) -> None:
     result, _ = await subject.exchange("resources/list")
