@@ -35,6 +35,7 @@ final class HTTPSSEStream: RegisteredConnection, @unchecked Sendable {
     var registryIndex: Int?
     private var lastWrite = NIODeadline.now()
     private var lastTouch = NIODeadline.now()
+    private let openedAt = NIODeadline.now()
 
     init(id: SessionID, server: String?, connection: ClientConnection, eventLoop: any EventLoop, context: MCPServerContext) {
         self.id = id
@@ -96,6 +97,11 @@ final class HTTPSSEStream: RegisteredConnection, @unchecked Sendable {
     /// Says something if nothing was said for long. An open stream keeps its session alive: its client has no other way to.
     func keepAlive(now: NIODeadline) {
         guard isOpen, let connection else { return }
+        if case .new = state, now - openedAt >= context.settings.idleTimeout {
+            // It is nobody's session, so no limit of sessions bounds how many there are.
+            LimitHits.count(.idleTimeout)
+            return finish(abruptly: false)
+        }
         if case .open = state, now - lastTouch >= TimeAmount(context.gateway.settings.sessionTTL / 4) {
             lastTouch = now
             context.gateway.session(id) { _ in }

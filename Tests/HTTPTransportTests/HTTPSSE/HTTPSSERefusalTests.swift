@@ -83,6 +83,19 @@ struct HTTPSSERefusalTests {
         }
     }
 
+    @Test("a stream on which nobody says hello is ended after the time that a connection may be idle; others stay")
+    func silent() async throws {
+        try await TestServer.run({
+            $0.idleTimeout = .seconds(2)
+            $0.keepAlive = .milliseconds(40)
+        }) { server in
+            let client = try await SSEClient.start(server)
+            let silent = try await SSEClient.connect(server)
+            while case .event = try await silent.stream.next() {}
+            #expect(try await client.request(Request.ping(id: "1")).contains(#""id":1"#))
+        }
+    }
+
     @Test("a reader for whom too much waits is disconnected, and its session ends")
     func slowReader() async throws {
         try await TestServer.run({ $0.slowReaderBuffer = 256 << 10 }) { server in
