@@ -55,7 +55,7 @@ def test_the_commands_work_as_they_are_written(ready: Gateway, tmp_path: Path, n
         elif after.language == "sse":
             assert output.startswith(after.text.splitlines()[0]) and parsed_events(output)[0]["event"] == "connected", output
         check_output(block.text, output)
-    assert compared == {"docs/http-api.md": 4, "docs/operations.md": 2}[name]
+    assert compared == {"docs/http-api.md": 5, "docs/operations.md": 2}[name]
 
 
 def check_output(command: str, output: str) -> None:
@@ -68,6 +68,7 @@ def check_output(command: str, output: str) -> None:
         "-X OPTIONS": ["HTTP/1.1 204", "access-control-allow-origin: http://localhost:5173"],
         "-X DELETE": ["HTTP/1.1 204"],
         "mcp-gateway health": ["ok (version", "store: ok", "\nready\n"],
+        "Mcp-Name: get-development-environment-status": ["Development environment at"],
         "scripts/smoke-test": ["Smoke tests passed"],
         "/metrics": ["mcp_active_sessions "],
         "X-Request-ID": ["x-request-id: deploy-42"],
