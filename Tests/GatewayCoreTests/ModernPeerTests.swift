@@ -158,6 +158,43 @@ import Testing
         #expect(bench.link.messages(of: .cancelled).count == 1)
     }
 
+    // MARK: Header fields
+
+    private static func tool(_ name: String, _ header: String) -> String {
+        #"{"name":"\#(name)","inputSchema":{"type":"object","properties":{"p":{"type":"string","x-mcp-header":"\#(header)"}}}}"#
+    }
+
+    @Test("a call that is refused for its header is sent again when the tools have been read again, once")
+    func headerMismatch() throws {
+        let bench = PeerBench(era: .auto)
+        try makeReady(bench, capabilities: #"{"tools":{}}"#)
+        bench.link.needsParameterHeaders = true
+        let call = try bench.call()
+        bench.link.answer(bench.link.messages(of: .toolsCall)[0], code: -32020, error: "Header mismatch")
+        #expect(!call.isOver)
+        bench.link.answer(try #require(bench.link.messages(of: .toolsList).first), result: #"{"tools":[\#(Self.tool("t", "Region"))]}"#)
+        bench.loop.run()
+        #expect(bench.link.parameterHeaders == ["t": ["Region"]])
+        #expect(bench.link.messages(of: .toolsCall).count == 2)
+        #expect(bench.owner.notifications.map(\.methodName) == [.toolsListChanged])
+        bench.link.answer(bench.link.messages(of: .toolsCall)[1], code: -32020, error: "Header mismatch")
+        #expect(call.responses.count == 1)
+    }
+
+    @Test("a tool whose annotations are wrong is left out where they are needed, and only there", arguments: [true, false])
+    func wrongAnnotations(isHTTP: Bool) throws {
+        let server = ScriptedServer(
+            "s", capabilities: #"{"tools":{"listChanged":true}}"#, lists: [.tools: Self.tool("a", "Good")], era: .modern)
+        let bench = GatewayBench([server])
+        server.link.needsParameterHeaders = isHTTP
+        server.set(.tools, Self.tool("good", "Good") + "," + Self.tool("bad", "not a token"))
+        server.link.notify("notifications/tools/list_changed", of: try #require(server.link.messages(of: .subscriptionsListen).last))
+        bench.settle()
+        let list = try bench.request("tools/list", in: try bench.session()).result ?? ""
+        #expect(list.contains("s__good"))
+        #expect(list.contains("s__bad") == !isHTTP)
+    }
+
     // MARK: Listening
 
     private struct Listened {

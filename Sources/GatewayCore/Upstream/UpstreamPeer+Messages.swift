@@ -67,6 +67,7 @@ extension UpstreamPeer {
         }
         if core.handshake?.owns(call) == true { return step(core) { $0.answered(call, by: message) } }
         if core.listening?.owns(call) == true { return listenAnswered(call, by: message, core: core) }
+        if message.kind == .errorResponse, asksForNewHeaders(message, call: call, core: core) { return }
         guard core.calls[call]?.sentAt != nil, let entry = take(call, core) else {
             // After a cancellation or a timeout, a second time, or to nothing that was asked (yet).
             logger.debug("upstream answered what nobody waits for", metadata: ["upstream": "\(name)", "call": "\(call)"])

@@ -27,4 +27,27 @@ extension UpstreamPeer {
         link.setParameterHeaders(headers)
         return callable
     }
+
+    /// A server that does not find in a call's header what it expects there may have changed the tool: the tools are read again, and the call
+    /// is sent once more (2026-07-28, basic/transports/streamable-http, "Client Behavior"). False when that is not the case.
+    func asksForNewHeaders(_ response: Message, call: UInt64, core: UpstreamPeerCore) -> Bool {
+        let json = response.json
+        guard json.integer(json.member("code", of: response.error)) == RPCError.Code.headerMismatch.rawValue, let link = core.link,
+            link.needsParameterHeaders, let entry = core.calls[call], entry.sentAt != nil, !entry.wasResent, let request = entry.request,
+            request.message.methodName == .toolsCall
+        else { return false }
+        core.calls[call]?.wasResent = true
+        core.calls[call]?.sentAt = nil
+        CatalogueFetcher.fetch(.tools, from: self).whenComplete { result in
+            let core = self.core.value
+            guard case .ready = core.phase, core.calls[call] != nil else { return }
+            if case .success(let tools) = result { _ = self.callable(tools.entries) }
+            self.transmit(request, call: call, at: self.eventLoop.now, core: core)
+            // Clients see the tool as it is now, too.
+            if let changed = try? Message.parse(MessageWriter.notification(method: Method.toolsListChanged.name)) {
+                core.owner?.peer(self, receivedNotification: changed)
+            }
+        }
+        return true
+    }
 }

@@ -11,6 +11,8 @@ final class ScriptedLink: UpstreamLink {
         var accepts = true
         var isClosing = false
         var hasUnreadInput = false
+        var needsParameterHeaders = false
+        var parameterHeaders: [String: [ParameterHeader]] = [:]
         var revision: Revision?
         var reading: [Bool] = []
     }
@@ -46,6 +48,17 @@ final class ScriptedLink: UpstreamLink {
         get { state.withLockedValue { $0.hasUnreadInput } }
         set { state.withLockedValue { $0.hasUnreadInput = newValue } }
     }
+
+    /// Whether it is one over HTTP.
+    var needsParameterHeaders: Bool {
+        get { state.withLockedValue { $0.needsParameterHeaders } }
+        set { state.withLockedValue { $0.needsParameterHeaders = newValue } }
+    }
+
+    /// The names of the header fields of each tool.
+    var parameterHeaders: [String: [String]] { state.withLockedValue { $0.parameterHeaders.mapValues { $0.map(\.name) } } }
+
+    func setParameterHeaders(_ headers: [String: [ParameterHeader]]) { state.withLockedValue { $0.parameterHeaders = headers } }
 
     func messages(of method: MCPProtocol.Method) -> [Message] { messages.filter { $0.method.isPresent && $0.methodName == method } }
 
