@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 from gateway import Gateway
+from limit_checks import limit
 from metrics import Metrics, limit_hits, wait_for_metric
 from modern import ALL_CAPABILITIES, ModernClient, Reply, answers
 from upstreams import stdio
@@ -212,6 +213,7 @@ async def test_parked_exchanges_are_counted(start_gateway: Start) -> None:
         assert parked(gateway) == 0 and ends(gateway, "resumed") == before + 2
 
 
+@limit("limits.parkedExchangeTimeout")
 async def test_parked_exchanges_that_nobody_resumes_are_freed_and_counted(start_gateway: Start) -> None:
     gateway = start_gateway({"legacy": SERVERS["legacy"]}, {"limits": {"parkedExchangeTimeout": "1s"}})
     async with client(gateway, "legacy") as one:
@@ -233,6 +235,7 @@ async def test_an_expired_state_of_a_modern_server_is_refused(start_gateway: Sta
         assert_refused(await one.exchange("tools/call", retry))
 
 
+@limit("limits.maxParkedExchanges")
 async def test_no_more_exchanges_are_parked_than_the_limit_allows(start_gateway: Start) -> None:
     gateway = start_gateway({"legacy": SERVERS["legacy"]}, {"limits": {"maxParkedExchanges": 2}})
     async with client(gateway, "legacy") as one:
