@@ -293,6 +293,12 @@ struct ParkedExchangeTests {
         server.link.receive(#"{"jsonrpc":"2.0","id":4,"method":"ping"}"#)
         bench.settle()
         #expect(server.link.texts.last == #"{"jsonrpc":"2.0","id":4,"result":{}}"#)
+        // A server that fails for it says what the client lacks; one that does without is heard as it is.
+        let id = try #require(server.link.messages(of: .toolsCall).first?.idBytes)
+        server.link.receive(#"{"jsonrpc":"2.0","id":\#(String(buffer: id)),"error":{"code":-32601,"message":"no"}}"#)
+        bench.settle()
+        #expect(call.sink.errorCode == -32021)
+        #expect(call.sink.texts.last?.contains(#""data":{"requiredCapabilities":{"elicitation":{}}}"#) == true)
     }
 
     @Test("a process serves one modern request after another of the same client, and never two at once")

@@ -221,6 +221,7 @@ async def test_parked_exchanges_that_nobody_resumes_are_freed_and_counted(start_
         assert parked(gateway) == 1
         wait_for_metric(gateway, "it is freed", lambda metrics: metrics.value("mcp_parked_exchanges") == 0)
         assert ends(gateway, "expired") == 1
+        assert limit_hits(gateway, "limits.parkedExchangeTimeout") == 1
         assert_refused(await one.exchange("tools/call", retry))
         # The server was told, and its process is good for others.
         assert (await one.call("add", {"a": 1, "b": 1}))["structuredContent"] == {"sum": 2}

@@ -24,6 +24,8 @@ public final class Exchange: Sendable {
         var isOver = false
         /// Its server has answered, and so is not at work on it any more.
         var isAnswered = false
+        /// A capability that its server needed and its client did not declare.
+        var lackedCapability: StaticString?
         var observer = Observer()
         /// What a modern server asks of its client.
         var rounds: InputRounds?
@@ -66,6 +68,11 @@ public final class Exchange: Sendable {
 
     /// It has ended, for whatever reason.
     var isOver: Bool { state.withLockedValue { $0.isOver } }
+
+    /// Its server asked for something that its client did not declare.
+    func lacked(_ capability: StaticString) { state.withLockedValue { $0.lackedCapability = capability } }
+
+    var lackedCapability: StaticString? { state.withLockedValue { $0.lackedCapability } }
 
     /// Whether its server has answered it.
     var isAnswered: Bool { state.withLockedValue { $0.isAnswered } }
@@ -207,6 +214,9 @@ extension Exchange: UpstreamCallHandler {
             return sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
         }
         observer.onFailure?()
+        if session.isModern, let error = missingCapability(response) {
+            return sink.emit(.error(error.response(id: idBytes), .answered(code: error.code.rawValue)), of: self)
+        }
         sink.emit(.error(bytes, session.gateway.cause(ofAnswer: response, to: self)), of: self)
     }
 

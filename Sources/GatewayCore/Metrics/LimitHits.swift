@@ -19,6 +19,7 @@ public enum LimitKey: String, Sendable, Hashable, CaseIterable {
     case maxListeningStreamsPerSession = "limits.maxListeningStreamsPerSession"
     case maxInFlightPerUpstream = "limits.maxInFlightPerUpstream"
     case maxParkedExchanges = "limits.maxParkedExchanges"
+    case parkedExchangeTimeout = "limits.parkedExchangeTimeout"
     case maxSubscriptions = "limits.maxSubscriptions"
     case maxSessionProcesses = "limits.maxSessionProcesses"
     case maxLineBytes = "limits.maxLineBytes"

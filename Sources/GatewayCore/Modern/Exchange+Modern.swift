@@ -23,6 +23,16 @@ extension Exchange {
         return splices
     }
 
+    /// The error that tells a modern client which capability its request needs (2026-07-28, basic, "`_meta`"); nil unless a legacy server has
+    /// failed after it asked for something that the client did not declare.
+    func missingCapability(_ response: Message) -> RPCError? {
+        guard let capability = lackedCapability else { return nil }
+        let reason = response.json.string(response.json.member("message", of: response.error)) ?? ""
+        return RPCError(
+            code: .missingRequiredClientCapability, message: "the request needs the client's capability \"\(capability)\": \(reason)",
+            data: ByteBuffer(string: "{\"requiredCapabilities\":{\"\(capability)\":{}}}"))
+    }
+
     /// The server's `requestState`, sealed together with whose it is and what it is good for.
     private func sealedState(_ response: Message, server: String) -> [Splice] {
         let gateway = session.gateway

@@ -103,6 +103,7 @@ final class ParkedExchanges: Sendable {
         }
         for entry in late {
             count(.expired)
+            LimitHits.count(.parkedExchangeTimeout)
             entry.relay.expire()
         }
     }

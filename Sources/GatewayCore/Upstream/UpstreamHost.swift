@@ -259,6 +259,7 @@ extension UpstreamHost: UpstreamPeerOwner {
         }
         if let feature = request.methodName.clientCapability, !session.declares(feature) {
             let error = RPCError(code: .methodNotFound, message: "the client did not declare the capability \"\(feature)\"")
+            if session.isModern { peer.newestExchange()?.lacked(feature) }
             peer.respond(error.response(id: id), to: id)
             return
         }
