@@ -122,9 +122,9 @@ async def test_the_built_in_tool_refuses_wrong_arguments(gateway: Gateway) -> No
             assert result.is_error
 
 
-async def test_the_default_mode_of_the_sdk_falls_back_to_the_handshake(gateway: Gateway) -> None:
+async def test_the_default_mode_of_the_sdk_is_the_modern_era(gateway: Gateway) -> None:
     async with sdk_client(gateway.url, mode="auto") as client:
-        assert client.protocol_version == "2025-11-25"
+        assert client.protocol_version == "2026-07-28"
         assert texts(await client.call_tool("zeta__count"))
 
 

@@ -54,9 +54,9 @@ async def test_prompts_resources_completion_and_logging(gateway: Gateway) -> Non
         assert [log.level for log in seen.logs] == ["alert", "emergency"]
 
 
-async def test_the_default_mode_falls_back_to_the_handshake(gateway: Gateway) -> None:
+async def test_the_default_mode_is_the_modern_era(gateway: Gateway) -> None:
     async with fastmcp_client(gateway.url, mode="auto") as client:
-        assert client.protocol_version == "2025-11-25"
+        assert client.protocol_version == "2026-07-28"
         assert await client.list_tools()
 
 

@@ -71,7 +71,7 @@ async def test_every_answer_to_an_allowed_origin_may_be_read_by_its_page(gateway
         assert "access-control-allow-origin" not in (await rest.request("GET", "/api/mcp/tools")).headers
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/api/session/create/", "/sse", "/"])
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/api/session/create/", "/sse/", "/"])
 async def test_an_unknown_path_is_answered_with_404(gateway: Gateway, path: str) -> None:
     async with client(gateway) as rest:
         for method in ("GET", "POST", "DELETE"):
