@@ -224,11 +224,16 @@ extension Gateway {
             }
             result.writeStaticString(",\"tools\":{\"listChanged\":true}},\"serverInfo\":")
             writeOwnInfo(to: &result)
-            let instructions = hosts.compactMap { host in host.info?.instructions.map { "# \(host.name)\n\($0)" } }
-            writeInstructions(instructions.isEmpty ? nil : instructions.joined(separator: "\n\n"), to: &result)
+            writeInstructions(joinedInstructions(of: hosts), to: &result)
         }
         result.writeStaticString("}")
         return result
+    }
+
+    /// What servers say to clients of all of them, each under its name; nil when none says anything.
+    func joinedInstructions(of hosts: [UpstreamHost]) -> String? {
+        let instructions = hosts.compactMap { host in host.info?.instructions.map { "# \(host.name)\n\($0)" } }
+        return instructions.isEmpty ? nil : instructions.joined(separator: "\n\n")
     }
 
     private func writeInstructions(_ instructions: String?, to buffer: inout ByteBuffer) {

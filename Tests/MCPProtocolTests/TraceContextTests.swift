@@ -62,7 +62,7 @@ struct TraceContextTests {
     func splicing(message: String, expected: String) throws {
         let trace = try #require(TraceContext(traceparent: Self.parent, tracestate: nil))
         let parsed = try Message.parse(ByteBuffer(string: message))
-        let splice = try #require(trace.splice(into: parsed))
+        let splice = try #require(trace.members(for: parsed).flatMap { parsed.metaInsertion(of: $0) })
         var bytes = ByteBuffer()
         bytes.write(parsed.bytes, splicing: [splice])
         #expect(String(buffer: bytes) == expected.replacing("§", with: "\"traceparent\":\"\(Self.parent)\""))
@@ -74,7 +74,8 @@ struct TraceContextTests {
         let trace = try #require(TraceContext(traceparent: Self.parent, tracestate: nil))
         for meta in [#"{"traceparent":"x"}"#, "null", "[]"] {
             let text = #"{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":\#(meta)}}"#
-            #expect(trace.splice(into: try Message.parse(ByteBuffer(string: text))) == nil)
+            let parsed = try Message.parse(ByteBuffer(string: text))
+            #expect(trace.members(for: parsed).flatMap { parsed.metaInsertion(of: $0) } == nil)
         }
     }
 }

@@ -14,6 +14,8 @@ public final class Exchange: Sendable {
     /// What is known of the request besides its message.
     public let context: RequestContext
     let sink: any ExchangeSink
+    /// The state of its server's own that a modern client's retry brought, opened.
+    let carriedState: RequestState?
     /// Raw progress token of the client (basic/utilities/progress), `.absent` when it wants no progress.
     let progressToken: JSONSpan
     private let state: NIOLockedValueBox<State>
@@ -22,7 +24,6 @@ public final class Exchange: Sendable {
         var peer: UpstreamPeer?
         var call: UInt64?
         var isOver = false
-        /// Its server has answered, and so is not at work on it any more.
         var isAnswered = false
         /// A capability that its server needed and its client did not declare.
         var lackedCapability: StaticString?
@@ -41,7 +42,11 @@ public final class Exchange: Sendable {
         var onFailure: (@Sendable () -> Void)?
     }
 
-    init(session: Session, request: Message, method: MCPProtocol.Method, context: RequestContext, sink: any ExchangeSink) {
+    init(
+        session: Session, request: Message, method: MCPProtocol.Method, context: RequestContext, sink: any ExchangeSink,
+        carriedState: RequestState? = nil
+    ) {
+        self.carriedState = carriedState
         self.session = session
         self.request = request
         self.method = method
@@ -93,10 +98,13 @@ public final class Exchange: Sendable {
     var peer: UpstreamPeer? { state.withLockedValue { $0.peer } }
 
     /// Ends it; nil when it has ended before.
-    private func end(_ outcome: RequestOutcome) -> Observer? {
+    ///
+    /// - Parameter isAnswered: its server has answered, and so is not at work on it any more.
+    private func end(_ outcome: RequestOutcome, isAnswered: Bool = false) -> Observer? {
         let ended = state.withLockedValue { state -> (counters: RequestCounters, observer: Observer, rounds: InputRounds?)? in
             guard !state.isOver else { return nil }
             state.isOver = true
+            state.isAnswered = isAnswered
             defer {
                 state.observer = Observer()
                 state.rounds = nil
@@ -199,8 +207,7 @@ extension Exchange: UpstreamCallHandler {
     }
 
     public func upstreamResponded(_ response: Message) {
-        state.withLockedValue { $0.isAnswered = true }
-        guard let observer = end(response.kind == .response ? .ok : .error) else { return }
+        guard let observer = end(response.kind == .response ? .ok : .error, isAnswered: true) else { return }
         if response.kind == .response, let transform = observer.transform, let result = transform(response) {
             sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
             return

@@ -35,26 +35,25 @@ extension Exchange {
 
     /// The server's `requestState`, sealed together with whose it is and what it is good for.
     private func sealedState(_ response: Message, server: String) -> [Splice] {
-        let gateway = session.gateway
         let span = response.json.member("requestState", of: response.result)
         guard let state = response.json.string(span) else { return [] }
-        let sealed = gateway.requestStates.seal(
-            .upstream(server: server, state: state), digest: RequestState.digest(of: request), scope: session.server ?? "",
+        return [Splice(span, .string(seal(.upstream(server: server, state: state))))]
+    }
+
+    /// What the client shall bring with its retry, sealed together with the request and endpoint it belongs to and its time.
+    func seal(_ state: RequestState) -> String {
+        let gateway = session.gateway
+        return gateway.requestStates.seal(
+            state, digest: RequestState.digest(of: request), scope: session.server ?? "",
             expires: gateway.clock.now() + .nanoseconds(gateway.settings.parkedExchangeTimeout.nanoseconds))
-        return [Splice(span, .string(sealed))]
     }
 
     /// The splice that gives a server its own `requestState` back.
     ///
     /// - Returns: nil when the request brings none, or one that was not this server's.
     func openedState(for server: String) -> Splice? {
-        let span = request.param("requestState")
-        guard session.isModern, span.isPresent, let text = request.json.string(span) else { return nil }
-        let gateway = session.gateway
-        let state = try? gateway.requestStates.open(
-            text, digest: RequestState.digest(of: request), scope: session.server ?? "", now: gateway.clock.now())
-        guard case .upstream(server, let own) = state else { return nil }
-        return Splice(span, .string(own))
+        guard case .upstream(server, let own)? = carriedState else { return nil }
+        return Splice(request.param("requestState"), .string(own))
     }
 }
 

@@ -16,15 +16,17 @@ extension Gateway {
     public func handleModern(
         _ request: Message, metadata: RequestMetadata, server: String?, context: RequestContext, sink: any ExchangeSink
     ) -> ModernExchange {
-        if let outcome = resume(request, server: server, sink: sink, context: context, metadata: metadata) { return outcome }
+        let carried: RequestState?
+        switch retry(request, server: server, sink: sink, context: context, metadata: metadata) {
+        case .taken(let exchange): return exchange
+        case .carries(let state): carried = state
+        }
         let session = Session(modern: metadata, server: server, gateway: self)
         let relay = ModernRelay(
             gateway: self, session: session, requestID: request.idBytes ?? ByteBuffer(string: "null"),
             progressToken: request.json.slice(request.routing.progressToken), sink: sink)
-        let exchange = Exchange(session: session, request: request, method: request.methodName, context: context, sink: relay)
+        let exchange = begin(request, in: session, context: context, sink: relay, carriedState: carried)
         relay.begins(exchange)
-        exchangeBegan()
-        _ = session.exchangeBegan(exchange)
         if let level = metadata.logLevel, LogLevel(rawValue: level) == nil {
             let levels = LogLevel.allCases.map(\.rawValue).joined(separator: ", ")
             exchange.fail(.invalidParams, "params._meta: \(RequestMetadata.Key.logLevel) must be one of \(levels)")
@@ -32,6 +34,17 @@ extension Gateway {
             routeModern(exchange)
         }
         return ModernExchange(relay: relay, attachment: 1)
+    }
+
+    /// An exchange in a session that is made for it, whose bound on requests it cannot meet.
+    func begin(
+        _ request: Message, in session: Session, context: RequestContext, sink: any ExchangeSink, carriedState: RequestState? = nil
+    ) -> Exchange {
+        let exchange = Exchange(
+            session: session, request: request, method: request.methodName, context: context, sink: sink, carriedState: carriedState)
+        exchangeBegan()
+        _ = session.exchangeBegan(exchange)
+        return exchange
     }
 
     private func routeModern(_ exchange: Exchange) {
@@ -48,20 +61,25 @@ extension Gateway {
 
     // MARK: Retries with input
 
-    /// Goes on with an exchange that waits for the input which the request brings; nil when the request brings no state of this gateway's.
-    private func resume(
+    /// What is done with the `requestState` of a request.
+    private enum Retry {
+        /// The request has gone on with its exchange, or was refused.
+        case taken(ModernExchange)
+        /// It is sent to a server: with the state of that server's own, if it brings one.
+        case carries(RequestState?)
+    }
+
+    /// Goes on with an exchange that waits for the input which the request brings, if there is one.
+    private func retry(
         _ request: Message, server: String?, sink: any ExchangeSink, context: RequestContext, metadata: RequestMetadata
-    ) -> ModernExchange? {
+    ) -> Retry {
         let span = request.param("requestState")
-        guard span.isPresent else { return nil }
-        let refuse: (String) -> ModernExchange = { reason in
-            self.parked.count(.refused)
+        guard span.isPresent else { return .carries(nil) }
+        func refuse(_ reason: String) -> Retry {
+            parked.count(.refused)
             let session = Session(modern: metadata, server: server, gateway: self)
-            let exchange = Exchange(session: session, request: request, method: request.methodName, context: context, sink: sink)
-            self.exchangeBegan()
-            _ = session.exchangeBegan(exchange)
-            exchange.fail(.invalidParams, reason)
-            return ModernExchange(relay: nil, attachment: 0)
+            begin(request, in: session, context: context, sink: sink).fail(.invalidParams, reason)
+            return .taken(ModernExchange(relay: nil, attachment: 0))
         }
         guard let text = request.json.string(span) else {
             return refuse("params.requestState must be a string")
@@ -73,7 +91,7 @@ extension Gateway {
             return refuse(error.description)
         }
         // The state of a modern server's own goes back to it when the request is sent there.
-        guard case .parked(let id, let attachment) = state else { return nil }
+        guard case .parked(let id, let attachment) = state else { return .carries(state) }
         let json = request.json
         var responses: [(key: String, result: ByteBuffer)] = []
         json.forEachMemberSpan(of: request.param("inputResponses")) { key, value in
@@ -88,7 +106,7 @@ extension Gateway {
             return refuse(
                 "params.requestState is refused: it was used before, or what it belongs to is over; send the request again without it")
         }
-        return ModernExchange(relay: relay, attachment: resumed)
+        return .taken(ModernExchange(relay: relay, attachment: resumed))
     }
 
     // MARK: server/discover
@@ -96,12 +114,9 @@ extension Gateway {
     /// What the gateway says of itself, or of the one server of the endpoint (2026-07-28, server/discover).
     private func discover(_ exchange: Exchange) {
         whenSettled(server: exchange.session.server) {
-            var result = ByteBuffer(string: "{\"supportedVersions\":[")
-            for (index, revision) in Revision.allCases.reversed().enumerated() {
-                if index > 0 { result.writeStaticString(",") }
-                result.writeJSONString(revision.rawValue)
-            }
-            result.writeStaticString("],\"capabilities\":")
+            var result = ByteBuffer(string: "{\"supportedVersions\":")
+            result.writeImmutableBuffer(RequestMetadata.supportedVersions)
+            result.writeStaticString(",\"capabilities\":")
             let offer = self.offer(to: exchange.session)
             result.writeImmutableBuffer(offer.capabilities)
             if let instructions = offer.instructions {
@@ -115,8 +130,9 @@ extension Gateway {
 
     /// What a modern client is told of the capabilities; subscriptions and changes of lists are the gateway's own.
     private func offer(to session: Session) -> (capabilities: ByteBuffer, instructions: String?) {
-        let infos = hosts(of: session).compactMap { host in host.info.map { (host.name, $0) } }
-        if session.server != nil, let info = infos.first?.1, let own = info.initializeResult.slice(info.capabilities) {
+        let hosts = hosts(of: session)
+        let infos = hosts.compactMap(\.info)
+        if session.server != nil, let info = infos.first, let own = info.initializeResult.slice(info.capabilities) {
             // One server: its own words.
             return (own, info.instructions)
         }
@@ -125,7 +141,7 @@ extension Gateway {
                 + "\"resources\":{\"listChanged\":true,\"subscribe\":true},\"completions\":{},\"logging\":{}")
         // What servers offer beyond the protocol passes through; of an extension that several have, the first one's settings are shown.
         var extensions: [(key: String, settings: ByteBuffer)] = []
-        for (_, info) in infos {
+        for info in infos {
             let json = info.initializeResult
             json.forEachMemberSpan(of: json.member("extensions", of: info.capabilities)) { key, value in
                 let key = json.key(key)
@@ -144,8 +160,7 @@ extension Gateway {
             capabilities.writeStaticString("}")
         }
         capabilities.writeStaticString("}")
-        let instructions = infos.compactMap { name, info in info.instructions.map { "# \(name)\n\($0)" } }
-        return (capabilities, instructions.isEmpty ? nil : instructions.joined(separator: "\n\n"))
+        return (capabilities, joinedInstructions(of: hosts))
     }
 
     // MARK: Header fields

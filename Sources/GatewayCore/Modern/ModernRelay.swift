@@ -156,9 +156,7 @@ final class ModernRelay: ExchangeSink {
             return (state.sink, state.requestID, state.inputs, state.attachment)
         }
         guard let sink else { return }
-        let token = gateway.requestStates.seal(
-            .parked(id: parked.id, attachment: attachment), digest: RequestState.digest(of: exchange.request),
-            scope: session.server ?? "", expires: gateway.clock.now() + .nanoseconds(gateway.settings.parkedExchangeTimeout.nanoseconds))
+        let token = exchange.seal(.parked(id: parked.id, attachment: attachment))
         var result = ByteBuffer(string: "{\"resultType\":\"input_required\",\"inputRequests\":{")
         for (index, input) in inputs.enumerated() {
             if index > 0 { result.writeStaticString(",") }
@@ -232,9 +230,6 @@ final class ModernRelay: ExchangeSink {
         let exchange = state.withLockedValue { $0.sink == nil ? $0.exchange : nil }
         exchange?.cancel(reason: .jsonString("the client did not bring its input in time"))
     }
-
-    /// The request that began it, for comparison with those that go on with it.
-    var request: Message? { state.withLockedValue { $0.exchange?.request } }
 }
 
 extension ExchangeEvent {

@@ -113,12 +113,6 @@ extension Gateway {
     /// Ends all that modern clients listen to, in an orderly way (2026-07-28, basic/patterns/subscriptions, "Graceful Closure").
     public func endSubscriptions() { subscriptions.end() }
 
-    /// The flags of the filter, and what they stand for.
-    private static let listChanges: [(name: StaticString, method: MCPProtocol.Method)] = [
-        ("toolsListChanged", .toolsListChanged), ("promptsListChanged", .promptsListChanged),
-        ("resourcesListChanged", .resourcesListChanged),
-    ]
-
     func listen(_ exchange: Exchange) {
         let json = exchange.request.json
         let filter = exchange.request.param("notifications")
@@ -127,7 +121,7 @@ extension Gateway {
         }
         guard json.isObject(filter) else { return invalid("params.notifications must be an object") }
         var asked: Set<MCPProtocol.Method> = []
-        for (name, method) in Self.listChanges {
+        for (name, method) in SubscriptionFilter.lists {
             let flag = json.member(name, of: filter)
             guard !flag.isPresent || json.isTrue(flag) || json.equals(flag, "false") else {
                 return invalid("params.notifications.\(name) must be true or false")
@@ -163,22 +157,9 @@ extension Gateway {
             return session.endModern(mayReuse: false)
         }
         subscribe(to: Array(Set(uris)).sorted(), session: session, context: exchange.context) { agreed in
-            var honoured = ByteBuffer(string: "{")
-            func add(_ text: String) {
-                if honoured.readableBytes > 1 { honoured.writeStaticString(",") }
-                honoured.writeString(text)
-            }
-            for (name, method) in Self.listChanges where changes.contains(method) { add("\"\(name)\":true") }
-            if list.isPresent {
-                add("\"resourceSubscriptions\":[")
-                for (index, uri) in uris.filter({ agreed.contains($0) }).enumerated() {
-                    if index > 0 { honoured.writeStaticString(",") }
-                    honoured.writeJSONString(uri)
-                }
-                honoured.writeStaticString("]")
-            }
-            honoured.writeStaticString("}")
-            subscription.acknowledge(honoured)
+            let flags = SubscriptionFilter.lists.filter { changes.contains($0.method) }.map(\.name)
+            subscription.acknowledge(
+                SubscriptionFilter.json(flags: flags, uris: list.isPresent ? uris.filter { agreed.contains($0) } : nil))
         }
     }
 
@@ -189,10 +170,8 @@ extension Gateway {
         guard !uris.isEmpty else { return completion([]) }
         let outcome = NIOLockedValueBox((agreed: Set<String>(), left: uris.count))
         for uri in uris {
-            var params = ByteBuffer(string: "{\"uri\":")
-            params.writeJSONString(uri)
-            params.writeStaticString("}")
-            let bytes = MessageWriter.request(id: 0, method: MCPProtocol.Method.resourcesSubscribe.name, params: params)
+            let bytes = MessageWriter.request(
+                id: 0, method: MCPProtocol.Method.resourcesSubscribe.name, params: UpstreamPeer.params(uri: uri))
             let sink = OutcomeSink { isAgreed in
                 let agreed = outcome.withLockedValue { outcome -> Set<String>? in
                     if isAgreed { outcome.agreed.insert(uri) }
@@ -202,10 +181,7 @@ extension Gateway {
                 if let agreed { completion(agreed) }
             }
             guard let request = try? Message.parse(bytes) else { continue }
-            let exchange = Exchange(session: session, request: request, method: .resourcesSubscribe, context: context, sink: sink)
-            exchangeBegan()
-            _ = session.exchangeBegan(exchange)
-            route(exchange)
+            route(begin(request, in: session, context: context, sink: sink))
         }
     }
 

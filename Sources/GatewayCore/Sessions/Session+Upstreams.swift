@@ -163,7 +163,8 @@ extension UpstreamPeer {
         }
     }
 
-    private static func params(uri: String) -> ByteBuffer {
+    /// The params of a request that names a resource.
+    static func params(uri: String) -> ByteBuffer {
         var params = ByteBuffer(string: "{\"uri\":")
         params.writeJSONString(uri)
         params.writeStaticString("}")

@@ -7,12 +7,6 @@ import NIOCore
 /// There is one at a time but for the moment in which another takes its place: the old one counts until the new one is acknowledged, so that
 /// nothing is missed and nothing is told twice.
 struct Listening {
-    /// The members of the filter that stand for lists, and the notifications they stand for.
-    static let lists: [(name: StaticString, method: Method)] = [
-        ("toolsListChanged", .toolsListChanged), ("promptsListChanged", .promptsListChanged),
-        ("resourcesListChanged", .resourcesListChanged),
-    ]
-
     /// The flags that are set in every filter.
     let flags: [StaticString]
     /// The notifications they stand for.
@@ -37,7 +31,7 @@ struct Listening {
     var isDue = false
 
     init(_ info: UpstreamInfo) {
-        let declared = Self.lists.filter { entry in
+        let declared = SubscriptionFilter.lists.filter { entry in
             CatalogueKind.allCases.contains { $0.listChanged == entry.method && info.has($0.capability, "listChanged") }
         }
         flags = declared.map(\.name)
@@ -60,23 +54,7 @@ struct Listening {
     mutating func remove(_ uri: String) -> Bool { uris.remove(uri) != nil }
 
     /// Raw `notifications` of the request.
-    var filter: ByteBuffer {
-        var filter = ByteBuffer(string: "{")
-        for (index, flag) in flags.enumerated() {
-            filter.writeString("\(index > 0 ? "," : "")\"\(flag)\":true")
-        }
-        if !uris.isEmpty {
-            if !flags.isEmpty { filter.writeStaticString(",") }
-            filter.writeStaticString("\"resourceSubscriptions\":[")
-            for (index, uri) in uris.sorted().enumerated() {
-                if index > 0 { filter.writeStaticString(",") }
-                filter.writeJSONString(uri)
-            }
-            filter.writeStaticString("]")
-        }
-        filter.writeStaticString("}")
-        return filter
-    }
+    var filter: ByteBuffer { SubscriptionFilter.json(flags: flags, uris: uris.isEmpty ? nil : uris.sorted()) }
 
     mutating func sent(_ call: UInt64) {
         calls[call] = uris

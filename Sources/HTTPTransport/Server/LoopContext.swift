@@ -98,23 +98,15 @@ final class LoopContext {
         for responder in waitingModern.members where now - responder.startedAt >= settings.firstEventWait { responder.waitIsOver() }
     }
 
-    func startedStreaming(_ writer: SSEWriter) {
-        guard writer.registryIndex == nil else { return }
-        streaming.add(writer)
-        load.openStream()
-        watchStreaming()
-    }
+    func startedStreaming(_ writer: SSEWriter) { begin(writer, in: &streaming) }
 
-    func startedStreaming(_ responder: ModernResponder) {
-        guard responder.registryIndex == nil else { return }
-        streamingModern.add(responder)
-        load.openStream()
-        watchStreaming()
-    }
+    func startedStreaming(_ responder: ModernResponder) { begin(responder, in: &streamingModern) }
 
-    func startedStreaming(_ stream: HTTPSSEStream) {
+    func startedStreaming(_ stream: HTTPSSEStream) { begin(stream, in: &serving) }
+
+    private func begin<Stream>(_ stream: Stream, in registry: inout ConnectionRegistry<Stream>) {
         guard stream.registryIndex == nil else { return }
-        serving.add(stream)
+        registry.add(stream)
         load.openStream()
         watchStreaming()
     }
@@ -126,21 +118,15 @@ final class LoopContext {
         keepAliveTimer = eventLoop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in context.value.keepAlive() }
     }
 
-    func stoppedStreaming(_ writer: SSEWriter) {
-        guard writer.registryIndex != nil else { return }
-        streaming.remove(writer)
-        load.closeStream()
-    }
+    func stoppedStreaming(_ writer: SSEWriter) { end(writer, in: &streaming) }
 
-    func stoppedStreaming(_ responder: ModernResponder) {
-        guard responder.registryIndex != nil else { return }
-        streamingModern.remove(responder)
-        load.closeStream()
-    }
+    func stoppedStreaming(_ responder: ModernResponder) { end(responder, in: &streamingModern) }
 
-    func stoppedStreaming(_ stream: HTTPSSEStream) {
+    func stoppedStreaming(_ stream: HTTPSSEStream) { end(stream, in: &serving) }
+
+    private func end<Stream>(_ stream: Stream, in registry: inout ConnectionRegistry<Stream>) {
         guard stream.registryIndex != nil else { return }
-        serving.remove(stream)
+        registry.remove(stream)
         load.closeStream()
     }
 

@@ -84,15 +84,15 @@ public struct RequestMetadata: Sendable {
         logLevel = json.string(level)
     }
 
-    /// What a client gets that asks for a version which is not served (basic/versioning, "Protocol Version Negotiation"). All versions are
-    /// listed, those with `initialize` too, the newest first.
+    /// Raw JSON array of all versions, those with `initialize` too, the newest first.
+    public static let supportedVersions = ByteBuffer(
+        string: "[" + Revision.allCases.reversed().map { "\"\($0.rawValue)\"" }.joined(separator: ",") + "]")
+
+    /// What a client gets that asks for a version which is not served (basic/versioning, "Protocol Version Negotiation").
     public static func unsupported(_ requested: String) -> RPCError {
-        var data = ByteBuffer(string: "{\"supported\":[")
-        for (index, revision) in Revision.allCases.reversed().enumerated() {
-            if index > 0 { data.writeStaticString(",") }
-            data.writeJSONString(revision.rawValue)
-        }
-        data.writeStaticString("],\"requested\":")
+        var data = ByteBuffer(string: "{\"supported\":")
+        data.writeImmutableBuffer(supportedVersions)
+        data.writeStaticString(",\"requested\":")
         data.writeJSONString(requested.prefix(64))
         data.writeStaticString("}")
         return RPCError(code: .unsupportedProtocolVersion, message: "Unsupported protocol version \"\(requested.prefix(64))\"", data: data)

@@ -59,7 +59,4 @@ extension TraceContext {
         }
         return members
     }
-
-    /// The splice that puts the context into `params._meta` of a request that has none there.
-    public func splice(into message: Message) -> Splice? { members(for: message).flatMap { message.metaInsertion(of: $0) } }
 }

@@ -116,9 +116,9 @@ enum EnvelopeTarget {
     private static func trace(_ message: Message) {
         if let own = TraceContext(meta: message) { require(own.traceID.utf8.count == 32, "a trace has 32 digits: \(own)") }
         let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-        guard let context = TraceContext(traceparent: parent, tracestate: "a=\"\\b"), let splice = context.splice(into: message) else {
-            return
-        }
+        guard let context = TraceContext(traceparent: parent, tracestate: "a=\"\\b"),
+            let splice = context.members(for: message).flatMap({ message.metaInsertion(of: $0) })
+        else { return }
         var bytes = ByteBuffer()
         bytes.write(message.bytes, splicing: [splice])
         guard let again = try? Message.parse(bytes, maxDepth: maxDepth + 2) else {
