@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from upstreams import stdio
+from conftest import check_conformance
+from upstreams import http_server, stdio
 
 SCRIPT = "conformance_server.py"
 ROUTES = [
@@ -19,6 +21,23 @@ def servers(era: str) -> dict[str, Any]:
     """The gateway's servers for the scenarios of an era."""
     other = {"legacy": "modern", "modern": "legacy"}[era]
     return {"gateway": stdio(SCRIPT, era, isolation="session"), "crossed": stdio(SCRIPT, other, isolation="session")}
+
+
+@pytest.fixture(scope="module")
+def direct(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The server alone, in the era (`ERA`) of the module's scenarios; its URL."""
+    with http_server(SCRIPT, request.module.ERA) as url:
+        yield url
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, route: str, _module_gateways: list[Any]) -> Iterator[str]:
+    """Where a scenario is run."""
+    if route == "directly":
+        yield request.getfixturevalue("direct")
+    else:
+        yield request.getfixturevalue("gateway").server_url(route)
+        check_conformance(_module_gateways)
 
 
 NOT_BRIDGED = {

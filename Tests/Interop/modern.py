@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import httpx
+from calls import Calls
 from conformance import META, MODERN
 from rawhttp import BOTH, JSON, SSE, RawSession, RPCError, Stream
 
@@ -75,7 +76,7 @@ class Reply:
 
 
 @dataclass
-class ModernClient:
+class ModernClient(Calls):
     """Sends requests of 2026-07-28 to one URL. `capabilities` are declared in each."""
 
     url: str
@@ -146,20 +147,6 @@ class ModernClient:
     async def request(self, method: str, params: dict[str, Any] | None = None, **headers: str | None) -> dict[str, Any]:
         """The result of one request; raises its error."""
         return (await self.exchange(method, params, **headers)).result
-
-    async def call(self, tool: str, arguments: dict[str, Any] | None = None, **params: Any) -> dict[str, Any]:
-        return await self.request("tools/call", {"name": tool, "arguments": arguments or {}, **params})
-
-    async def list_all(self, method: str, key: str) -> list[dict[str, Any]]:
-        """All pages of a list."""
-        found: list[dict[str, Any]] = []
-        params: dict[str, Any] = {}
-        while True:
-            result = await self.request(method, params)
-            found += result[key]
-            if "nextCursor" not in result:
-                return found
-            params = {"cursor": result["nextCursor"]}
 
     # Answering.
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import anyio
 import anyio.abc
+from calls import Calls
 from conformance import LATEST_LEGACY, Conversation
 from rawhttp import RPCError
 
 
-class StdioPeer:
+class StdioPeer(Calls):
     """A process that serves MCP on its stdin and stdout."""
 
     def __init__(self, process: anyio.abc.Process) -> None:
@@ -84,20 +85,6 @@ class StdioPeer:
         )
         await self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return result
-
-    async def call(self, tool: str, arguments: dict[str, Any] | None = None, **params: Any) -> dict[str, Any]:
-        return await self.request("tools/call", {"name": tool, "arguments": arguments or {}, **params})
-
-    async def list_all(self, method: str, key: str) -> list[dict[str, Any]]:
-        """All pages of a list."""
-        found: list[dict[str, Any]] = []
-        params: dict[str, Any] = {}
-        while True:
-            result = await self.request(method, params)
-            found += result[key]
-            if "nextCursor" not in result:
-                return found
-            params = {"cursor": result["nextCursor"]}
 
     async def notification(self, method: str, timeout: float = 15) -> dict[str, Any]:
         """Waits for a notification and takes it."""

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import conformance_runs
 import httpx
 import pytest
-from conftest import check_conformance
+from conformance_runs import direct, url  # noqa: F401 (fixtures)
 from rawhttp import RawSession
 from scenarios import NOT_SCORED, Legacy
 from scenarios_2025_11_25 import REQUIRED, SCENARIOS
-from upstreams import http_server
 
-SERVERS = conformance_runs.servers("legacy")
+ERA = "legacy"
+SERVERS = conformance_runs.servers(ERA)
 CAPABILITIES = {"sampling": {}, "elicitation": {"form": {}}, "roots": {"listChanged": True}}
-
-
-@pytest.fixture(scope="module")
-def direct() -> Iterator[str]:
-    with http_server(conformance_runs.SCRIPT, "legacy") as url:
-        yield url
-
-
-@pytest.fixture
-def url(request: pytest.FixtureRequest, route: str, _module_gateways: list[Any]) -> Iterator[str]:
-    if route == "directly":
-        yield request.getfixturevalue("direct")
-    else:
-        yield request.getfixturevalue("gateway").server_url(route)
-        check_conformance(_module_gateways)
 
 
 def test_every_scenario_of_the_requirement_set_is_here() -> None:

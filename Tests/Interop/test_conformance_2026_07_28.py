@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import conformance_runs
 import pytest
-from conftest import check_conformance
+from conformance_runs import direct, url  # noqa: F401 (fixtures)
 from scenarios import NOT_SCORED
 from scenarios_2026_07_28 import REQUIRED, SCENARIOS, subject
-from upstreams import http_server
 
-SERVERS = conformance_runs.servers("modern")
-
-
-@pytest.fixture(scope="module")
-def direct() -> Iterator[str]:
-    with http_server(conformance_runs.SCRIPT, "modern") as url:
-        yield url
-
-
-@pytest.fixture
-def url(request: pytest.FixtureRequest, route: str, _module_gateways: list[Any]) -> Iterator[str]:
-    if route == "directly":
-        yield request.getfixturevalue("direct")
-    else:
-        yield request.getfixturevalue("gateway").server_url(route)
-        check_conformance(_module_gateways)
+ERA = "modern"
+SERVERS = conformance_runs.servers(ERA)
 
 
 def test_every_scenario_of_the_requirement_set_is_here() -> None:
