@@ -88,10 +88,23 @@ public enum SessionAdmission: Sendable, Hashable {
 public struct StoreError: Error, Sendable, CustomStringConvertible {
     public let operation: String
     public let reason: String
-    public init(operation: String, reason: String) {
+    public let kind: Kind
+
+    public init(operation: String, reason: String, kind: Kind = .failed) {
         self.operation = operation
         self.reason = reason
+        self.kind = kind
     }
+
+    public enum Kind: Sendable, Hashable {
+        /// It failed at what it was asked.
+        case failed
+        /// It cannot be reached, and nothing was done.
+        case unavailable
+        /// The session is at home at another instance, or was deleted there: this one may not write for it.
+        case fenced
+    }
+
     public var description: String { "the store could not \(operation): \(reason)" }
 }
 
