@@ -110,14 +110,20 @@ def test_a_broken_configuration_is_refused_at_start_with_advice(tmp_path: Path, 
         assert one in completed.stderr, completed.stderr
 
 
-@pytest.mark.parametrize("variable", ["REDIS_URL", "DATABASE_URL"])
-def test_variables_for_what_is_not_there_yet_are_refused(tmp_path: Path, variable: str) -> None:
+@pytest.mark.parametrize(
+    ("variable", "kind", "value"),
+    [
+        ("DATABASE_URL", "embedded", "postgres://:secret-password@127.0.0.1/"),
+        ("REDIS_URL", "redis", "redis://:secret-password@127.0.0.1:port/"),
+        ("REDIS_URL", "redis", "postgres://:secret-password@127.0.0.1/"),
+    ],
+)
+def test_variables_that_the_gateway_cannot_use_are_refused_without_their_secrets(
+    tmp_path: Path, variable: str, kind: str, value: str
+) -> None:
     config = tmp_path / "mcp-gateway.json"
-    config.write_text('{"mcpServers": {}}')
-    completed = run(
-        CommandLine.serve(config, free_port(), tmp_path / "data"),
-        env={**os.environ, variable: "redis://:secret-password@127.0.0.1/"},
-    )
+    config.write_text(json.dumps({"gateway": {"store": {"kind": kind}}}))
+    completed = run(CommandLine.serve(config, free_port(), tmp_path / "data"), env={**os.environ, variable: value})
     assert completed.returncode != 0
     assert variable in completed.stderr and "secret-password" not in completed.stderr
 

@@ -37,12 +37,21 @@ extension ConfigurationKey {
     }
 
     static func optionalText(
-        _ path: String, _ rule: TextRule, _ keyPath: Path<String?>, _ summary: String, otherVariables: [String] = []
+        _ path: String, _ rule: TextRule, _ keyPath: Path<String?>, _ summary: String, defaultText: String? = nil,
+        otherVariables: [String] = []
     ) -> Self {
-        Self(path, .text(rule), keyPath, summary, defaultText: nil, otherVariables: otherVariables) {
+        Self(path, .text(rule), keyPath, summary, defaultText: defaultText, otherVariables: otherVariables) {
             if case .text(let text) = $0 { .some(text) } else { nil }
         } wrap: {
             $0.map { .text($0) }
+        }
+    }
+
+    static func redisURL(_ path: String, _ keyPath: Path<RedisURL?>, _ summary: String, otherVariables: [String] = []) -> Self {
+        Self(path, .text(.redisURL), keyPath, summary, defaultText: nil, otherVariables: otherVariables) {
+            if case .text(let text) = $0, let url = RedisURL(text) { .some(url) } else { nil }
+        } wrap: {
+            $0.map { .text($0.text) }
         }
     }
 

@@ -3,9 +3,9 @@ enum ConfigurationKeys {
     private static let year = Duration.seconds(365 * 86_400)
     private static let day = Duration.seconds(86_400)
     private static let hour = Duration.seconds(3600)
-    private static let redisRefusal = "the Redis store arrives with a later release; use \"embedded\""
 
-    static let gateway: [ConfigurationKey] = general + store + sessions + streams + limits + api + metrics + log + environmentTools
+    static let gateway: [ConfigurationKey] =
+        general + store + redis + cluster + sessions + streams + limits + api + metrics + log + nginx + environmentTools
 
     private static let general: [ConfigurationKey] = [
         .choice(
@@ -59,9 +59,8 @@ enum ConfigurationKeys {
     private static let store: [ConfigurationKey] = [
         .choice(
             "store.kind", \.store.kind,
-            "Where sessions and event streams are kept: SQLite in `store.dataDirectory`, or memory, which does not survive the process. `sqlite` means `embedded`.",
-            aliases: ["sqlite": "embedded"], refusals: ["redis": redisRefusal, "valkey": redisRefusal],
-            otherVariables: ["SESSION_STORE"]),
+            "Where sessions and event streams are kept: SQLite in `store.dataDirectory`, Redis, which many instances share, or memory, which does not survive the process. `sqlite` means `embedded`, `valkey` `redis`.",
+            aliases: ["sqlite": "embedded", "valkey": "redis"], otherVariables: ["SESSION_STORE"]),
         .text(
             "store.dataDirectory", .path, \.store.dataDirectory,
             "Directory of the embedded store; created with mode 0700 if it does not exist. One gateway process per directory.",

@@ -13,8 +13,17 @@ enum TextRule: Sendable, Equatable {
     /// Value of a `Host` header.
     case hostHeader
     case httpURL
+    /// Scheme, host and port of an instance.
+    case httpAddress
+    /// A secret: may hold a password.
+    case redisURL
+    /// Beginning of the keys in Redis.
+    case keyPrefix
     /// `module=level` of `log.levels`.
     case logLevel
+
+    /// Whether messages must not quote the text.
+    var isSecret: Bool { self == .redisURL }
 
     /// What is accepted, as it follows "must be".
     var wanted: String {
@@ -27,6 +36,9 @@ enum TextRule: Sendable, Equatable {
         case .origin: "origin such as https://app.example.com"
         case .hostHeader: "host name, with or without :port"
         case .httpURL: "absolute http or https URL"
+        case .httpAddress: "address such as http://10.0.0.5:3001"
+        case .redisURL: "redis, rediss or redis+sentinel URL"
+        case .keyPrefix: "1 – 64 of A-Z a-z 0-9 . _ - :"
         case .logLevel: "module=level such as gateway.http=debug"
         }
     }
@@ -46,6 +58,13 @@ enum TextRule: Sendable, Equatable {
             return Self.isHostWithPort(text) ? nil : "must be a \(wanted)"
         case .origin: return Self.originProblem(text)
         case .httpURL: return Self.urlProblem(text)
+        case .httpAddress: return Self.isAddress(text) ? nil : "must be an \(wanted), without a path"
+        case .redisURL: return RedisURL.problem(with: text)
+        case .keyPrefix:
+            let isValid =
+                text.utf8.count <= 64
+                && text.utf8.allSatisfy { ServerName.isAllowed($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: ":") }
+            return isValid ? nil : "must consist of \(wanted)"
         case .logLevel: return LogLevelRule(text) == nil ? "must be a \(wanted)" : nil
         }
     }
@@ -70,6 +89,11 @@ enum TextRule: Sendable, Equatable {
             return "must not contain a user or password; put them into headers.Authorization"
         }
         return nil
+    }
+
+    private static func isAddress(_ text: String) -> Bool {
+        for scheme in ["http://", "https://"] where text.hasPrefix(scheme) { return isHostWithPort(String(text.dropFirst(scheme.count))) }
+        return false
     }
 
     private static func isHost(_ text: String) -> Bool {

@@ -27,6 +27,11 @@ enum ValueKind: Sendable, Equatable {
         case headers
     }
 
+    /// Whether messages must not quote a value.
+    var isSecret: Bool {
+        if case .text(let rule) = self { rule.isSecret } else { false }
+    }
+
     /// For the documentation and messages: what may be written.
     var rangeText: String {
         switch self {

@@ -45,26 +45,19 @@ public struct ConfigurationLoader: Sendable {
         let fileValues = file.gateway.mapValues(\.value)
         let settings = SettingsMerge.settings(
             from: [("flags", flags), ("environment", variables.values), ("file", fileValues)], defaults: defaults())
-        if settings.transport == .http, !settings.isLoopback, !settings.insecureAllowRemote {
-            let origin: ConfigurationProblem.Origin? =
-                if flags["host"] != nil {
-                    overrides.last { $0.key == "host" }.map { .flag($0.flag) }
-                } else if let variable = variables.variables["host"] {
-                    .environment(variable: variable)
-                } else {
-                    file.gateway["host"].map { .file(path: source ?? "", line: $0.line) }
-                }
-            problems.append(
-                ConfigurationProblem(
-                    origin: origin ?? .flag("--host"), key: "gateway.host",
-                    message: """
-                        \(settings.host) can be reached from other machines, and the gateway does not authenticate its clients: everyone who \
-                        reaches the port could call every tool. Use 127.0.0.1 behind a proxy that authenticates, or set \
-                        gateway.insecureAllowRemote to true
-                        """))
-        }
+        let check = SettingsCheck(
+            settings: settings,
+            origin: { key in
+                if flags[key] != nil { return overrides.last { $0.key == key }.map { .flag($0.flag) } }
+                if let variable = variables.variables[key] { return .environment(variable: variable) }
+                return file.gateway[key].map { .file(path: source ?? "", line: $0.line) }
+            }, environment: environment)
+        // Others may have set it for programs of theirs.
+        if settings.store.kind != .redis { problems.removeAll { $0.origin == .environment(variable: "REDIS_URL") } }
+        problems += check.problems()
         guard problems.isEmpty else { throw ConfigurationError(inOrder(problems)) }
-        return GatewayConfiguration(gateway: settings, servers: file.servers, source: source, warnings: variables.warnings)
+        return GatewayConfiguration(
+            gateway: settings, servers: file.servers, source: source, warnings: variables.warnings + check.warnings())
     }
 
     /// Flags, environment, file by line. Stable: problems of a file without a line come first, those of one line as they were found.

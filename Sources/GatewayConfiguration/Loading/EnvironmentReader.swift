@@ -11,10 +11,7 @@ struct EnvironmentReader {
     /// Names the file; not a key.
     static let configVariable = "MCP_GATEWAY_CONFIG"
     private static let prefix = "MCP_GATEWAY_"
-    private static let refused = [
-        (variable: "REDIS_URL", thing: "Redis"), (variable: "REDIS_PASSWORD", thing: "Redis"),
-        (variable: "DATABASE_URL", thing: "PostgreSQL"),
-    ]
+    private static let refused = [(variable: "DATABASE_URL", thing: "PostgreSQL")]
 
     var context: ValueContext
 
@@ -45,7 +42,7 @@ struct EnvironmentReader {
     private func refuse(_ contents: inout Contents) {
         for (variable, thing) in Self.refused where context.environment[variable]?.isEmpty == false {
             let message = """
-                this release keeps sessions in the embedded store and cannot use \(thing), which arrives with a later release; unset \(variable)
+                this release cannot keep sessions in \(thing); unset \(variable)
                 """
             contents.problems.append(ConfigurationProblem(origin: .environment(variable: variable), message: message))
         }

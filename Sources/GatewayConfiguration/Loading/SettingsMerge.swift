@@ -8,13 +8,16 @@ enum SettingsMerge {
     /// - Parameter sources: name and values by path, strongest first.
     static func settings(from sources: [(name: String, values: [String: ConfigurationValue])], defaults: GatewaySettings) -> GatewaySettings
     {
+        let secrets = Set(ConfigurationKeys.gateway.filter(\.kind.isSecret).map(\.path))
         let reader = ConfigReader(
             providers: sources.map { source in
                 InMemoryProvider(
                     name: source.name,
                     values: Dictionary(
                         source.values.compactMap { path, value in
-                            value.content.map { (AbsoluteConfigKey(components(of: path)), ConfigValue($0, isSecret: false)) }
+                            value.content.map {
+                                (AbsoluteConfigKey(components(of: path)), ConfigValue($0, isSecret: secrets.contains(path)))
+                            }
                         }, uniquingKeysWith: { first, _ in first }))
             })
         var settings = defaults

@@ -9,7 +9,14 @@ struct ValueReader {
     var kind: ValueKind
     var context: ValueContext
     /// Whether messages may quote the value.
-    var mayQuote: Bool
+    let mayQuote: Bool
+
+    /// - Parameter mayQuote: whether messages may quote the value, if it is of a kind that is no secret.
+    init(kind: ValueKind, context: ValueContext, mayQuote: Bool) {
+        self.kind = kind
+        self.context = context
+        self.mayQuote = mayQuote && !kind.isSecret
+    }
 
     // MARK: Text sources
 

@@ -32,6 +32,8 @@ public struct GatewaySettings: Sendable, Equatable {
     public var pageSize = 500
     /// Where sessions and event streams are kept.
     public var store = StoreSettings()
+    /// How instances that share a store work together.
+    public var cluster = ClusterSettings()
     /// How long sessions live.
     public var sessions = SessionSettings()
     /// SSE streams and their event log.
@@ -44,6 +46,8 @@ public struct GatewaySettings: Sendable, Equatable {
     public var metrics = MetricsSettings()
     /// The log.
     public var log = LogSettings()
+    /// What `mcp-gateway nginx-config` writes.
+    public var nginx = NGINXSettings()
     /// The built-in tools.
     public var environmentTools = EnvironmentToolSettings()
 

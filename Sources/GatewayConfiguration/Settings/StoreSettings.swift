@@ -6,6 +6,8 @@ public struct StoreSettings: Sendable, Equatable {
     public enum Kind: String, Sendable, Equatable, CaseIterable {
         /// SQLite in `dataDirectory`: sessions and streams survive a crash and a restart.
         case embedded
+        /// Redis: many instances share sessions and streams.
+        case redis
         /// Nothing survives the process; for tests and throw-away gateways.
         case memory
     }
@@ -15,10 +17,13 @@ public struct StoreSettings: Sendable, Equatable {
     /// Absolute path of the directory of the embedded store. `ConfigurationLoader` does not create it; `prepareDataDirectory()` does.
     public var dataDirectory = SystemDefaults.dataDirectory()
 
+    /// Redis, for `Kind.redis`.
+    public var redis = RedisSettings()
+
     /// The defaults.
     public init() {}
 
-    /// Creates `dataDirectory` with mode 0700 if it does not exist; does nothing for `Kind.memory`.
+    /// Creates `dataDirectory` with mode 0700 if it does not exist; does nothing for other kinds than `Kind.embedded`.
     /// - Throws: a `ConfigurationError` that names the directory and what to do.
     public func prepareDataDirectory() throws(ConfigurationError) {
         guard kind == .embedded else { return }

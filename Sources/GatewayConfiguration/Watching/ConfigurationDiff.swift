@@ -44,7 +44,7 @@ public struct ConfigurationDiff: Sendable, Equatable {
     }
 
     /// Keys of the gateway that need no restart.
-    private static let atOnce: Set<String> = ["log.level", "log.levels"]
+    private static let atOnce: Set<String> = ["log.level", "log.levels", "nginx.instances"]
 
     /// Whether nothing has to happen.
     public var isEmpty: Bool { added.isEmpty && removed.isEmpty && changed.isEmpty && needRestart.isEmpty && !logLevelsChanged }

@@ -102,7 +102,11 @@ struct DoctorCommand: AsyncParsableCommand {
     }
 
     private func checkStore(_ settings: GatewaySettings) -> Finding {
-        guard settings.store.kind == .embedded else { return .good("store", "sessions are kept in memory and end with the process") }
+        switch settings.store.kind {
+        case .embedded: break
+        case .memory: return .good("store", "sessions are kept in memory and end with the process")
+        case .redis: return .good("store", "sessions are kept in Redis: \(settings.store.redis.url?.description ?? "no URL")")
+        }
         do throws(EmbeddedStoreError) {
             let store = try EmbeddedStore.open(
                 directory: settings.store.dataDirectory, limits: EventLogLimits(), logger: Logger(label: "doctor"))

@@ -13,6 +13,9 @@ import NIOPosix
 import Telemetry
 import Upstreams
 
+/// The store of the configuration is not in this build.
+struct UnavailableStore: Error, CustomStringConvertible { let description: String }
+
 /// Everything that `serve` and `stdio` have in common, wired together.
 final class GatewayRuntime: Sendable {
     let configuration: GatewayConfiguration
@@ -36,6 +39,7 @@ final class GatewayRuntime: Sendable {
         }
         self.configuration = configuration
         self.logger = logger
+        if isDurable, settings.store.kind == .redis { throw UnavailableStore(description: "this build cannot keep sessions in Redis") }
         // Before anything that records.
         metrics = GatewayMetrics(settings)
         let limits = EventLogLimits(

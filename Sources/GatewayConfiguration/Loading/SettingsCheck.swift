@@ -1,0 +1,60 @@
+/// What no key can say by itself: settings that do not go together.
+struct SettingsCheck {
+    var settings: GatewaySettings
+    /// Where the value of a key came from; `nil` if it is the default.
+    var origin: (_ key: String) -> ConfigurationProblem.Origin?
+    var environment: [String: String]
+
+    func problems() -> [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
+        if settings.transport == .http, !settings.isLoopback, !settings.insecureAllowRemote {
+            problems.append(
+                problem(
+                    "host",
+                    """
+                    \(settings.host) can be reached from other machines, and the gateway does not authenticate its clients: everyone who \
+                    reaches the port could call every tool. Use 127.0.0.1 behind a proxy that authenticates, or set \
+                    gateway.insecureAllowRemote to true
+                    """))
+        }
+        guard settings.store.kind == .redis else { return problems }
+        if settings.store.redis.url == nil {
+            problems.append(
+                problem(
+                    "store.kind",
+                    """
+                    redis needs to know where Redis is; set gateway.store.redis.url or REDIS_URL, for example to redis://127.0.0.1:6379, or use \
+                    "embedded"
+                    """))
+        }
+        let cluster = settings.cluster
+        if cluster.lease <= cluster.heartbeat * 2 {
+            problems.append(
+                problem(
+                    origin("cluster.lease") == nil ? "cluster.heartbeat" : "cluster.lease",
+                    """
+                    cluster.lease (\(DurationText.format(cluster.lease))) must be more than twice cluster.heartbeat \
+                    (\(DurationText.format(cluster.heartbeat))), so that one late sign of life is no death
+                    """))
+        }
+        return problems
+    }
+
+    func warnings() -> [String] {
+        func isSet(_ variable: String) -> Bool { environment[variable]?.isEmpty == false }
+        guard settings.store.kind == .redis else {
+            return isSet("REDIS_URL")
+                ? [
+                    "environment variable REDIS_URL has no effect, because gateway.store.kind is \(settings.store.kind.rawValue); set it to redis to keep sessions there"
+                ] : []
+        }
+        return isSet("REDIS_PASSWORD") && settings.store.redis.url?.text.contains("@") == false
+            ? [
+                "environment variable REDIS_PASSWORD has no effect; write the password into the URL: redis://:${REDIS_PASSWORD}@host:port in gateway.store.redis.url"
+            ] : []
+    }
+
+    private func problem(_ key: String, _ message: String) -> ConfigurationProblem {
+        ConfigurationProblem(origin: origin(key) ?? .flag("--\(key)"), key: "gateway.\(key)", message: message)
+    }
+}

@@ -1,0 +1,146 @@
+import Foundation
+import Testing
+
+@testable import GatewayConfiguration
+
+@Suite struct ClusterSettingsTests {
+    private static let sentinel = "redis+sentinel://user:hunter2@a.example:26379,[::1]:26380/main/3?sentinelUser=s&sentinelPassword=hunter3"
+
+    @Test(
+        "URLs of Redis are read, and shown without their secrets",
+        arguments: [
+            ("redis://localhost", "redis://localhost"), ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+            ("REDISS://:hunter2@r.example:6380/", "rediss://r.example:6380/"),
+            ("redis://user:hun@ter2@[::1]:6379", "redis://[::1]:6379"),
+            (sentinel, "redis+sentinel://a.example:26379,[::1]:26380/main/3"),
+        ])
+    func acceptedURLs(text: String, shown: String) throws {
+        let url = try #require(RedisURL(text))
+        #expect(url.text == text)
+        var settings = GatewaySettings()
+        settings.store.redis.url = url
+        var dumped = ""
+        dump(settings, to: &dumped)
+        for printed in ["\(url)", String(reflecting: url), "\(settings)", dumped] {
+            #expect(printed.contains(shown))
+            #expect(!printed.contains("hunter") && !printed.contains("ter2"))
+        }
+    }
+
+    @Test(
+        "what is no URL of Redis is refused with what to write, and never quoted",
+        arguments: [
+            ("hunter2", "must begin with redis://"), ("http://:hunter2@r", "must begin with redis://"),
+            ("redis://", "must name a host"), ("redis://:hunter2@", "must name a host"), ("redis://:hunter2@r:port", "must name a host"),
+            ("redis://:hun/ter2@r", "%2F"), ("redis://a:1,b:2/hunter2", "redis+sentinel://"),
+            ("redis://r/hunter2", "the number of a database"),
+            ("redis+sentinel://:hunter2@a:1,b:2", "must name the master"), ("redis+sentinel://a:1,,b:2/main", "must name a host"),
+            ("redis+sentinel://a:1/main/hunter2", "/master-name/"),
+        ])
+    func refusedURLs(text: String, reason: String) throws {
+        #expect(RedisURL(text) == nil)
+        for found in [
+            try problems("{}", environment: ["REDIS_URL": text, "SESSION_STORE": "redis"]),
+            try problems("{\"gateway\": {\"store\": {\"redis\": {\"url\": \"\(text)\"}}}}"),
+            try problems(
+                "{\"gateway\": {\"store\": {\"redis\": {\"url\": \"${URL}\"}}}}", environment: ["URL": text]),
+            try problems("{}", overrides: [ConfigurationOverride(flag: "--redis", key: "store.redis.url", value: text)]),
+        ] {
+            #expect(found.first { $0.contains("gateway.store.redis.url") }?.contains(reason) == true, "\(found)")
+            #expect(!found.joined().contains("hunter") && !found.joined().contains("ter2"))
+        }
+    }
+
+    @Test("the Redis store needs a URL, which REDIS_URL may give")
+    func redisNeedsURL() throws {
+        let text = "{\n\"gateway\": {\"store\": {\n\"kind\": \"redis\"}}}"
+        let found = try problems(text)
+        #expect(found.count == 1)
+        #expect(found.first?.hasPrefix("3: gateway.store.kind: redis needs to know where Redis is") == true)
+        #expect(try problems("{}", environment: ["SESSION_STORE": "valkey"]).first?.hasPrefix("SESSION_STORE: gateway.store.kind") == true)
+        let gateway = try load(text, environment: ["REDIS_URL": Self.sentinel]).gateway
+        #expect(gateway.store.kind == .redis)
+        #expect(gateway.store.redis.url?.text == Self.sentinel)
+        #expect(
+            try load(text, environment: ["REDIS_URL": "redis://a", "MCP_GATEWAY_STORE_REDIS_URL": "redis://b"])
+                .gateway.store.redis.url?.text == "redis://b")
+    }
+
+    @Test("with another store REDIS_URL has no effect, whatever it holds, and a warning says so")
+    func redisURLWithoutRedis() throws {
+        for value in ["redis://:hunter2@r", "unix:///hunter2"] {
+            let configuration = try load("{}", environment: ["REDIS_URL": value])
+            #expect(configuration.gateway.store.kind == .embedded)
+            #expect(configuration.warnings.count == 1)
+            #expect(configuration.warnings.first?.contains("REDIS_URL has no effect") == true)
+            #expect(configuration.warnings.first?.contains("hunter2") == false)
+        }
+        #expect(try load("{}", environment: ["REDIS_PASSWORD": "x"]).warnings.isEmpty)
+    }
+
+    @Test("a password that is set beside a URL without one is pointed out")
+    func password() throws {
+        var environment = ["SESSION_STORE": "redis", "REDIS_URL": "redis://r", "REDIS_PASSWORD": "hunter2"]
+        let warnings = try load("{}", environment: environment).warnings
+        #expect(warnings.count == 1)
+        #expect(warnings.first?.contains("redis://:${REDIS_PASSWORD}@host:port") == true)
+        environment["REDIS_URL"] = "redis://:hunter2@r"
+        #expect(try load("{}", environment: environment).warnings.isEmpty)
+    }
+
+    @Test("a lease that one late sign of life would end is refused, where there are leases")
+    func lease() throws {
+        let text = "{\"gateway\": {\"cluster\": {\"heartbeat\": \"1500ms\"}}}"
+        #expect(try load(text).gateway.cluster.heartbeat == .milliseconds(1500))
+        let environment = ["SESSION_STORE": "redis", "REDIS_URL": "redis://r"]
+        let found = try problems(text, environment: environment)
+        #expect(
+            found == [
+                "1: gateway.cluster.heartbeat: cluster.lease (3s) must be more than twice cluster.heartbeat (1500ms), so that one late sign of life is no death"
+            ])
+        let longer = environment.merging(["MCP_GATEWAY_CLUSTER_LEASE": "3001ms"]) { $1 }
+        #expect(try load(text, environment: longer).gateway.cluster.lease == .milliseconds(3001))
+    }
+
+    @Test("the secret of a cluster is read from its file, which must be long enough")
+    func secret() throws {
+        let directory = try TemporaryDirectory()
+        var cluster = ClusterSettings()
+        #expect(try cluster.secret() == nil)
+        cluster.secretFile = directory.path + "/secret"
+        #expect(throws: ConfigurationError.self) { try cluster.secret() }
+        try directory.write("hunter2", to: "secret")
+        let error = #expect(throws: ConfigurationError.self) { try cluster.secret() }
+        #expect(error?.description.contains("holds 7 bytes and must hold at least 32") == true)
+        #expect(error?.description.contains("hunter2") == false)
+        try directory.write(String(repeating: "x", count: 32), to: "secret")
+        #expect(try cluster.secret()?.count == 32)
+    }
+
+    @Test("an instance is reached where it listens, if nothing else is said")
+    func address() throws {
+        var settings = GatewaySettings()
+        #expect(settings.clusterAddress() == "http://127.0.0.1:3001")
+        settings.host = "::1"
+        #expect(settings.clusterAddress(port: 4000) == "http://[::1]:4000")
+        settings.cluster.address = "https://gateway-1.internal"
+        #expect(settings.clusterAddress(port: 4000) == "https://gateway-1.internal")
+    }
+
+    @Test(
+        "addresses of instances have no path, user or other scheme",
+        arguments: ["10.0.0.1:3001", "http://", "http://a/mcp", "http://user@a", "ftp://a", "http://a:port"])
+    func addresses(address: String) throws {
+        #expect(try problems("{\"gateway\": {\"cluster\": {\"address\": \"\(address)\"}}}").count == 1)
+        #expect(try problems("{\"gateway\": {\"nginx\": {\"instances\": [\"\(address)\"]}}}").count == 1)
+    }
+
+    @Test("NGINX's instances change without a restart of the gateway")
+    func nginxNeedsNoRestart() {
+        var new = GatewayConfiguration()
+        new.gateway.nginx.instances = ["http://a:1"]
+        #expect(ConfigurationDiff(from: GatewayConfiguration(), to: new).isEmpty)
+        new.gateway.cluster.lease = .seconds(9)
+        #expect(ConfigurationDiff(from: GatewayConfiguration(), to: new).needRestart == ["gateway.cluster.lease"])
+    }
+}
