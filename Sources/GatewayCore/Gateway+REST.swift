@@ -51,6 +51,9 @@ extension Gateway {
         return (try tickets.make(for: session.id, expiresAt: expiresAt), expiresAt)
     }
 
+    /// The session that a ticket was given out for, without using it up: its home redeems it. Nil when it is forged or expired.
+    public func session(ofTicket ticket: String) -> SessionID? { tickets.session(of: ticket, now: clock.now()) }
+
     /// The session that a ticket was given out for; nil when it is forged, expired or was used before. It is used up now.
     public func redeem(ticket: String) -> SessionID? { tickets.redeem(ticket, now: clock.now()) }
 }

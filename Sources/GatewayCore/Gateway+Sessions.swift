@@ -117,8 +117,14 @@ extension Gateway {
     /// False for an id that no session can have: a forged one. Asks no store.
     public func mayExist(_ id: SessionID) -> Bool { registry[id] != nil || authority.isGenuine(id) }
 
-    /// Finds a session, in memory or in the store. Nil when the id is forged, unknown, ended or expired.
+    /// Finds a session, in memory or in the store. Nil when the id is forged, unknown, ended or expired; among several instances also when
+    /// it is at home at another one.
     public func session(_ id: SessionID, completion: @escaping @Sendable (Result<Session?, StoreError>) -> Void) {
+        guard cluster == nil else {
+            return locate(id, from: .instance(hasStore: holdsLease)) { result in
+                completion(result.map { if case .here(let session) = $0 { session } else { nil } })
+            }
+        }
         let now = clock.now()
         let aliveSince = now - settings.sessionTTL
         if let session = registry[id] {
@@ -158,7 +164,7 @@ extension Gateway {
         sessions.delete(session.id, completion: completion)
     }
 
-    private func endLocally(_ session: Session) {
+    func endLocally(_ session: Session) {
         registry.remove(session.id)
         _ = session.end()
     }
@@ -174,7 +180,8 @@ extension Gateway {
         let now = clock.now()
         sweepAllSessions(lastSeenBefore: now - settings.sessionTTL)
         pruneEvents(before: now - settings.streamRetention)
-        _ = registry.evictIdle(since: now - settings.memoryIdleTime)
+        let evicted = registry.evictIdle(since: now - settings.memoryIdleTime)
+        if !evicted.isEmpty { cluster?.ownership.release(evicted.map(\.id)) { _ in } }
     }
 
     /// Sessions that are deleted at once, at most.

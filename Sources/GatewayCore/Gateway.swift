@@ -1,5 +1,5 @@
 public import Logging
-import MCPProtocol
+public import MCPProtocol
 import NIOConcurrencyHelpers
 public import NIOCore
 import Synchronization
@@ -9,17 +9,22 @@ public final class Gateway: Sendable {
     public let settings: CoreSettings
     let sessions: any SessionStore
     let events: any EventLog
+    /// Nil when there is one instance only.
+    let cluster: ClusterServices?
+    let knownHomes = KnownHomes()
     let authority: SessionIDAuthority
-    let clock: GatewayClock
+    public let clock: GatewayClock
     let eventLoopGroup: any EventLoopGroup
     let logger: Logger
     /// For what upstreams do.
     let upstreamLogger: Logger
     let registry = SessionRegistry()
-    let tickets = StreamTickets()
+    let tickets: StreamTickets
     /// Exchanges of modern clients that wait for their clients' input.
     let parked: ParkedExchanges
     let requestStates: RequestStateAuthority
+    /// Signs what goes to other instances; nil when there is none.
+    public let forwarding: ForwardingAuthority?
     /// `subscriptions/listen` of modern clients.
     let subscriptions: Subscriptions
     /// Raw `serverInfo` of the gateway.
@@ -54,20 +59,22 @@ public final class Gateway: Sendable {
     public static let builtinName = "environment"
 
     /// What a request gets whose outcome went down with an earlier process, or with a full disk.
-    static let lostError = RPCError(
+    public static let lostError = RPCError(
         code: .internalError,
         message:
             "the outcome of this request is unknown: the gateway was restarted while it was in progress, or could not store its answer. Send it again if that is safe."
     )
 
     public init(
-        settings: CoreSettings, sessions: any SessionStore, events: any EventLog, authority: SessionIDAuthority, clock: GatewayClock,
+        settings: CoreSettings, sessions: any SessionStore, events: any EventLog, cluster: ClusterServices? = nil,
+        authority: SessionIDAuthority, clock: GatewayClock,
         builtins: [any BuiltinTool], eventLoopGroup: any EventLoopGroup, logger: Logger, upstreamLogger: Logger? = nil
     ) {
         self.settings = settings
         clientBuckets = NIOLockedValueBox(ClientBuckets(ratePerSecond: settings.requestRatePerClient))
         self.sessions = sessions
         self.events = events
+        self.cluster = cluster
         self.authority = authority
         self.clock = clock
         self.eventLoopGroup = eventLoopGroup
@@ -75,6 +82,8 @@ public final class Gateway: Sendable {
         self.upstreamLogger = upstreamLogger ?? logger
         parked = ParkedExchanges(limit: settings.maxParkedExchanges, timeout: settings.parkedExchangeTimeout) { eventLoopGroup.next().now }
         subscriptions = Subscriptions(limit: settings.maxSubscriptions)
+        forwarding = cluster.map { ForwardingAuthority(key: authority.derivedKey("forwarding"), own: $0.directory.identity.name) }
+        tickets = StreamTickets(key: cluster.map { _ in authority.derivedKey("tickets") })
         requestStates = RequestStateAuthority(key: authority.derivedKey("requestState"))
         ownInfo = settings.ownInfo
         var state = State(merged: CatalogueView(parts: [], pageSize: settings.pageSize))
@@ -97,10 +106,10 @@ public final class Gateway: Sendable {
         parked.prepare()
         startedAt.withLockedValue { $0 = eventLoopGroup.next().now }
         catalogueChanged()
-        let aliveSince = clock.now() - settings.sessionTTL
-        sessions.sessions(withAttributePrefix: SessionAttribute.subscriptionPrefix, aliveSince: aliveSince) { result in
-            guard case .success(let records) = result else { return }
-            for record in records { self.restore(record) { _ in } }
+        restoreSubscribers()
+        cluster?.ownership.onHomeLost { [weak self] id in
+            guard let self, let session = registry[id] else { return }
+            abandon(session)
         }
         let loop = eventLoopGroup.next()
         let touch = loop.scheduleRepeatedTask(initialDelay: settings.touchInterval, delay: settings.touchInterval) { _ in
@@ -110,8 +119,20 @@ public final class Gateway: Sendable {
         let reap = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
             for host in self.hosts { host.reapIdle() }
             self.parked.sweep()
+            self.confirmHomes()
         }
         state.withLockedValue { $0.tasks = [touch, sweep, reap] }
+    }
+
+    /// Takes sessions into memory that have subscriptions: their servers are to be told. Among several instances a session has its home where
+    /// its client comes back to.
+    private func restoreSubscribers() {
+        guard cluster == nil else { return }
+        let aliveSince = clock.now() - settings.sessionTTL
+        sessions.sessions(withAttributePrefix: SessionAttribute.subscriptionPrefix, aliveSince: aliveSince) { result in
+            guard case .success(let records) = result else { return }
+            for record in records { self.restore(record) { _ in } }
+        }
     }
 
     /// Whether the gateway is on its way out: no new sessions.
@@ -123,9 +144,12 @@ public final class Gateway: Sendable {
     /// Stops taking sessions and waits until no exchange is open, at most until `deadline`.
     public func drain(within limit: TimeAmount) async {
         draining.store(true, ordering: .relaxed)
+        cluster?.directory.beginDraining()
         subscriptions.end()
         parked.endWaiting()
         let loop = eventLoopGroup.next()
+        let handOver = loop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(50)) { _ in self.handOverQuietSessions() }
+        defer { handOver.cancel() }
         let promise = loop.makePromise(of: Void.self)
         let isIdle = state.withLockedValue { state in
             state.idleWaiters.append(promise)
@@ -175,6 +199,11 @@ public final class Gateway: Sendable {
     /// Sessions in memory.
     public var sessionsInMemory: Int { registry.count }
 
+    /// A request is being served by another instance for this one; ``forwardEnded()`` is owed.
+    public func forwardBegan() { exchangeBegan() }
+
+    public func forwardEnded() { exchangeEnded() }
+
     func exchangeBegan() { openExchanges.wrappingAdd(1, ordering: .relaxed) }
 
     func exchangeEnded() {
@@ -185,6 +214,9 @@ public final class Gateway: Sendable {
     // MARK: Upstreams
 
     var hosts: [UpstreamHost] { state.withLockedValue { $0.hosts } }
+
+    /// The built-in tools as a server's.
+    var builtinCatalogue: UpstreamCatalogue { state.withLockedValue { $0.builtinCatalogue } }
 
     func host(named name: String) -> UpstreamHost? { state.withLockedValue { $0.hostsByName[name] } }
 

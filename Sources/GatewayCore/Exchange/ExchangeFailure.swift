@@ -22,6 +22,12 @@ public struct ExchangeFailure: Error, Sendable, Hashable, CustomStringConvertibl
         .draining,
         "the gateway is shutting down and this request took longer than it may wait (gateway.drainTimeout); send it again")
 
+    /// The session is at home at another instance now.
+    static let moved = ExchangeFailure(
+        .internalError,
+        "the outcome of this request is unknown: this instance lost its session to another one while it was in progress. Send it again if that is safe."
+    )
+
     public enum Cause: Sendable, Hashable {
         /// The request makes no sense now.
         case invalidRequest

@@ -91,7 +91,17 @@ extension Gateway {
             return refuse(error.description)
         }
         // The state of a modern server's own goes back to it when the request is sent there.
-        guard case .parked(let id, let attachment) = state else { return .carries(state) }
+        guard case .parked(let id, let attachment, let owner) = state else { return .carries(state) }
+        guard owner == ownerName else {
+            // Its owner is gone, and the exchange with it. What may be worked on twice begins anew.
+            guard isRepeatable(request, server: server) else {
+                return refuse(
+                    "params.requestState is refused: the instance that worked on this request is gone, and what it did is unknown; send the request again without it if that is safe"
+                )
+            }
+            parked.count(.refused)
+            return .carries(nil)
+        }
         let json = request.json
         var responses: [(key: String, result: ByteBuffer)] = []
         json.forEachMemberSpan(of: request.param("inputResponses")) { key, value in

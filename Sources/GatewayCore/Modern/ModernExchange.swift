@@ -1,4 +1,4 @@
-public import NIOCore
+import NIOCore
 
 /// The gateway's end of one request of a modern client: what its transport needs to take it back.
 public struct ModernExchange: Sendable {

@@ -156,7 +156,7 @@ final class ModernRelay: ExchangeSink {
             return (state.sink, state.requestID, state.inputs, state.attachment)
         }
         guard let sink else { return }
-        let token = exchange.seal(.parked(id: parked.id, attachment: attachment))
+        let token = exchange.seal(.parked(id: parked.id, attachment: attachment, owner: gateway.ownerName))
         var result = ByteBuffer(string: "{\"resultType\":\"input_required\",\"inputRequests\":{")
         for (index, input) in inputs.enumerated() {
             if index > 0 { result.writeStaticString(",") }

@@ -5,8 +5,9 @@ import NIOCore
 
 /// What the gateway lets a client carry from an `InputRequiredResult` to its retry.
 enum RequestState: Sendable, Hashable {
-    /// The exchange goes on in this gateway's memory. `attachment` makes it good for one use.
-    case parked(id: UInt64, attachment: Int)
+    /// The exchange goes on in the memory of the instance `owner` (``InstanceIdentity/description``; empty for a gateway that is alone).
+    /// `attachment` makes it good for one use.
+    case parked(id: UInt64, attachment: Int, owner: String)
     /// The state of a modern server's own.
     case upstream(server: String, state: String)
 
@@ -59,10 +60,11 @@ struct RequestStateAuthority: Sendable {
         payload.writeBytes(digest)
         payload.writeText(scope)
         switch state {
-        case .parked(let id, let attachment):
+        case .parked(let id, let attachment, let owner):
             payload.writeInteger(UInt8(0))
             payload.writeInteger(id)
             payload.writeInteger(Int64(attachment))
+            payload.writeText(owner)
         case .upstream(let server, let state):
             payload.writeInteger(UInt8(1))
             payload.writeText(server)
@@ -86,8 +88,9 @@ struct RequestStateAuthority: Sendable {
         guard sealed == digest, sealedScope == scope else { throw .foreign }
         switch kind {
         case 0:
-            guard let id: UInt64 = buffer.readInteger(), let attachment: Int64 = buffer.readInteger() else { throw .forged }
-            return .parked(id: id, attachment: Int(attachment))
+            guard let id: UInt64 = buffer.readInteger(), let attachment: Int64 = buffer.readInteger(), let owner = buffer.readText()
+            else { throw .forged }
+            return .parked(id: id, attachment: Int(attachment), owner: owner)
         case 1:
             guard let server = buffer.readText(), let state = buffer.readText() else { throw .forged }
             return .upstream(server: server, state: state)

@@ -86,9 +86,32 @@ extension Session {
 
     func upstream(ofTask id: String) -> String? { state.withLockedValue { $0.tasks[id] } }
 
-    /// Ends everything that the session has in this process.
+    /// Ends everything that the session has in this process, for good.
     func end() -> [EventLoopFuture<Void>] {
-        let (peers, streams, exchanges, sink) = state.withLockedValue { state in
+        let rest = takeRest()
+        for exchange in rest.exchanges { exchange.cancel(reason: .jsonString("session ended")) }
+        for stream in rest.streams { stream.end() }
+        return stopProcesses(of: rest)
+    }
+
+    /// Ends everything that the session has in this process and leaves alone what is in the stores: it goes on elsewhere.
+    func leave() -> [EventLoopFuture<Void>] {
+        let rest = takeRest()
+        for exchange in rest.exchanges { exchange.fail(.moved) }
+        for stream in rest.streams { stream.leave() }
+        return stopProcesses(of: rest)
+    }
+
+    /// What a session had when it ended.
+    private struct Rest {
+        let peers: [String: UpstreamPeer]
+        let streams: [EventStream]
+        let exchanges: [Exchange]
+        let sink: (any UnsolicitedSink)?
+    }
+
+    private func takeRest() -> Rest {
+        state.withLockedValue { state in
             state.isEnded = true
             defer {
                 state.peers.removeAll()
@@ -99,15 +122,15 @@ extension Session {
                 state.subscriptions.removeAll()
                 state.unsolicited = nil
             }
-            return (
-                state.peers, state.listening + Array(state.streams.values) + (state.feed.map { [$0] } ?? []), Array(state.exchanges.values),
-                state.unsolicited
-            )
+            return Rest(
+                peers: state.peers, streams: state.listening + Array(state.streams.values) + (state.feed.map { [$0] } ?? []),
+                exchanges: Array(state.exchanges.values), sink: state.unsolicited)
         }
-        for exchange in exchanges { exchange.cancel(reason: .jsonString("session ended")) }
-        for stream in streams { stream.end() }
-        sink?.sessionEnded()
-        return peers.map { name, peer in gateway.host(named: name)?.release(peer) ?? peer.stop() }
+    }
+
+    private func stopProcesses(of rest: Rest) -> [EventLoopFuture<Void>] {
+        rest.sink?.sessionEnded()
+        return rest.peers.map { name, peer in gateway.host(named: name)?.release(peer) ?? peer.stop() }
     }
 }
 

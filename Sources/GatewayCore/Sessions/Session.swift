@@ -26,6 +26,8 @@ public final class Session: Sendable {
     public let metadata: ByteBuffer?
     /// Raw `params` of the client's `initialize`.
     public let initializeParams: ByteBuffer
+    /// Nothing is known of it but its id, because no store could be asked.
+    let isStateless: Bool
     unowned let gateway: Gateway
     let state: NIOLockedValueBox<State>
 
@@ -34,6 +36,8 @@ public final class Session: Sendable {
         /// `lastSeen` is newer than the store's.
         var isTouched = false
         var isEnded = false
+        /// Among several instances: the lease under which it was claimed.
+        var leaseGeneration: UInt64 = 0
         var logLevel: LogLevel?
         /// What modern servers are told of the client, with the log level that is in it.
         var requestMembers: (level: LogLevel?, members: ByteBuffer)?
@@ -73,8 +77,9 @@ public final class Session: Sendable {
         var answer: (@Sendable (Message) -> Void)?
     }
 
-    init(record: SessionRecord, gateway: Gateway) {
+    init(record: SessionRecord, gateway: Gateway, isStateless: Bool = false) {
         id = record.id
+        self.isStateless = isStateless
         revision = record.revision
         server = record.server
         clientID = record.clientID
@@ -83,6 +88,7 @@ public final class Session: Sendable {
         initializeParams = record.initializeParams
         self.gateway = gateway
         var state = State(lastSeen: record.lastSeen)
+        state.leaseGeneration = gateway.cluster?.directory.lease.generation ?? 0
         for (attribute, value) in record.attributes {
             if let uri = attribute.subscribedURI {
                 state.subscriptions[uri] = String(buffer: value)

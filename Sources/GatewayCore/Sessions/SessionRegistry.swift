@@ -53,8 +53,8 @@ struct SessionRegistry: Sendable {
         }
     }
 
-    /// Removes sessions that were not used since `deadline` and hold nothing that only memory has.
-    func evictIdle(since deadline: WallTime) -> Int {
+    /// Removes sessions that were not used since `deadline` and hold nothing that only memory has, and tells which.
+    func evictIdle(since deadline: WallTime) -> [Session] {
         let idle = all.filter { session in
             session.state.withLockedValue { state in
                 state.lastSeen < deadline && !state.isTouched && state.exchangeCount == 0 && state.subscriptions.isEmpty
@@ -65,6 +65,6 @@ struct SessionRegistry: Sendable {
             }
         }
         for session in idle { remove(session.id) }
-        return idle.count
+        return idle
     }
 }

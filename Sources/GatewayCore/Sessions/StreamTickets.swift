@@ -5,13 +5,18 @@ import NIOConcurrencyHelpers
 /// Single-use tickets for `GET /sse/events?ticket=…`: a browser's `EventSource` cannot send a header, and a session id must not stand in an
 /// URL, which proxies and browsers write down.
 ///
-/// A ticket is sealed (AES-GCM), so it tells nothing about the session. The key belongs to the process: which tickets were used is known to
-/// the process only, so its tickets must end with it.
+/// A ticket is sealed (AES-GCM), so it tells nothing about the session. Which tickets were used is known to the process only, so its tickets
+/// must end with it: the key belongs to the process. Among several instances any may be shown a ticket, so they share the key; the session's home
+/// redeems it. One that was used can be used again if the home changes within its life of some seconds.
 final class StreamTickets: Sendable {
-    private let key = SymmetricKey(size: .bits256)
+    private let key: SymmetricKey
     private let used: NIOLockedValueBox<UsedTickets>
 
-    init(maxRemembered: Int = UsedTickets.maxRemembered) { used = NIOLockedValueBox(UsedTickets(capacity: maxRemembered)) }
+    /// - Parameter key: that instances share; nil for one of the process's own.
+    init(key: SymmetricKey? = nil, maxRemembered: Int = UsedTickets.maxRemembered) {
+        self.key = key ?? SymmetricKey(size: .bits256)
+        used = NIOLockedValueBox(UsedTickets(capacity: maxRemembered))
+    }
 
     /// - Throws: when the ticket cannot be sealed, which no input can bring about.
     func make(for session: SessionID, expiresAt: WallTime) throws -> String {
@@ -24,7 +29,16 @@ final class StreamTickets: Sendable {
             .replacingOccurrences(of: "=", with: "")
     }
 
+    /// The session, for the one time that a ticket is good for; nil when it is forged, expired or was used before.
     func redeem(_ ticket: String, now: WallTime) -> SessionID? {
+        guard let (session, nonce, expiresAt) = open(ticket, now: now) else { return nil }
+        return used.withLockedValue { $0.insert(nonce, expiresAt: expiresAt, now: now) } ? session : nil
+    }
+
+    /// The session, without using the ticket up.
+    func session(of ticket: String, now: WallTime) -> SessionID? { open(ticket, now: now)?.session }
+
+    private func open(_ ticket: String, now: WallTime) -> (session: SessionID, nonce: UsedTickets.Nonce, expiresAt: WallTime)? {
         guard ticket.utf8.count <= 128 else { return nil }
         var text = ticket.replacingOccurrences(of: "-", with: "+").replacingOccurrences(of: "_", with: "/")
         while text.utf8.count % 4 != 0 { text += "=" }
@@ -34,8 +48,7 @@ final class StreamTickets: Sendable {
         let expiresAt = WallTime(
             milliseconds: Int64(bitPattern: content.suffix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }))
         guard now < expiresAt else { return nil }
-        let nonce = UsedTickets.Nonce(box.nonce)
-        return used.withLockedValue { $0.insert(nonce, expiresAt: expiresAt, now: now) } ? session : nil
+        return (session, UsedTickets.Nonce(box.nonce), expiresAt)
     }
 }
 

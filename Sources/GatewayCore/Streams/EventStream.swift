@@ -185,6 +185,16 @@ public final class EventStream: Sendable {
         }
     }
 
+    /// Detaches every subscriber, whose clients connect again, and writes nothing more: the stream goes on elsewhere.
+    func leave() {
+        let attachments = state.withLockedValue { state in
+            state.hasEnded = true
+            defer { state.attachments.removeAll() }
+            return state.attachments
+        }
+        for attachment in attachments { attachment.subscriber.streamDetached(self) }
+    }
+
     /// Takes a place for a subscriber that will be attached, so that others see it as connected; ``detach(_:)`` gives it back.
     ///
     /// - Returns: false when there are `limit` subscribers already.

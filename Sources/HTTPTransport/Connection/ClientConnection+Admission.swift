@@ -10,6 +10,7 @@ extension ClientConnection {
 
     func received(_ received: HTTPRequestHead, context: ChannelHandlerContext) {
         requestNumber += 1
+        forwardable = nil
         var received = received
         let head = RequestHead(received)
         isKeepAlive = head.isKeepAlive && !head.offersUpgrade && !server.gateway.isDraining
@@ -25,7 +26,11 @@ extension ClientConnection {
         do throws(Refusal) {
             guard let target, let route, !head.hasOddCoding else { return refuse(.badTarget, closing: true) }
             guard let revision = try admit(head, route: route, target: target) else { return }
-            if route.isHot {
+            // Kept only where another instance may serve it: a stream would hold it for as long as it is open.
+            if server.gateway.forwarding != nil, route.mayBeForwarded {
+                forwardable = ForwardableRequest(head: received, field: head.forward)
+            }
+            if route.isHot || forwardable != nil {
                 let isFeed = route == .events
                 state = .reading(
                     AdmittedRequest(
@@ -65,7 +70,10 @@ extension ClientConnection {
             }
             request.holdsPlace = true
         }
-        try server.rules.checkSource(head, authority: target.authority, isProbe: route.isProbe)
+        // What an instance passes on it has checked. Whether it is one is seen before anything is done (``checkForward()``).
+        if head.forward == nil || server.gateway.forwarding == nil {
+            try server.rules.checkSource(head, authority: target.authority, isProbe: route.isProbe)
+        }
         if let origin = head.origin { request.rare { $0.origin = origin } }
         if head.method == .OPTIONS, route != .unknown {
             state = .preflight(methods: methods(of: route), requested: head.requestedFields)
@@ -123,7 +131,7 @@ extension ClientConnection {
         }
     }
 
-    private func pass(_ head: HTTPRequestHead, context: ChannelHandlerContext) throws(Refusal) {
+    func pass(_ head: HTTPRequestHead, context: ChannelHandlerContext) throws(Refusal) {
         do {
             if !hasFallback {
                 try installFallback(context.channel)

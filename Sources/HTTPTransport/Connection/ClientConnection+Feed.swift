@@ -6,15 +6,8 @@ import NIOHTTP1
 /// `GET /sse/events`: a connection to the feed of a session.
 extension ClientConnection {
     func openFeed(_ admitted: AdmittedRequest) {
-        guard !server.gateway.isDraining else { return refuse(.stopping, closing: false) }
-        if let ticket = admitted.ticket {
-            guard let id = server.gateway.redeem(ticket: ticket) else {
-                return refuse(
-                    unauthorized("invalid_ticket", "the ticket has expired, was used before or is not of this gateway; get a new one"),
-                    closing: false)
-            }
-            return openFeed(of: id, lastEventID: admitted.lastEventID)
-        }
+        guard !server.gateway.isDraining || forwardable != nil else { return refuse(.stopping, closing: false) }
+        if let ticket = admitted.ticket { return openFeed(ticket: ticket, lastEventID: admitted.lastEventID) }
         guard let text = admitted.sessionID else {
             return refuse(unauthorized("session_required", "X-Session-ID is missing, or a ticket in the query"), closing: false)
         }
@@ -36,15 +29,28 @@ extension ClientConnection {
         return inHeader
     }
 
-    private func openFeed(of id: SessionID, lastEventID: String?) {
+    /// A ticket is used up where the session is at home, and nowhere else.
+    private func openFeed(ticket: String, lastEventID: String?) {
+        guard let id = server.gateway.session(ofTicket: ticket) else { return refuse(invalidTicket, closing: false) }
         find(id) { connection, result in
-            switch result {
-            case .success(let session?):
-                connection.request.session = session.id
-                connection.openFeed(of: session, lastEventID: lastEventID)
-            case .success(nil): connection.refuse(connection.invalidSession, closing: false)
-            case .failure(let error): connection.refuse(.unavailable(error), closing: false)
+            guard connection.server.gateway.redeem(ticket: ticket) == id else {
+                return connection.refuse(connection.invalidTicket, closing: false)
             }
+            connection.openFeed(result, lastEventID: lastEventID)
+        }
+    }
+
+    private func openFeed(of id: SessionID, lastEventID: String?) {
+        find(id) { connection, result in connection.openFeed(result, lastEventID: lastEventID) }
+    }
+
+    private func openFeed(_ found: Result<Session?, StoreError>, lastEventID: String?) {
+        switch found {
+        case .success(let session?):
+            request.session = session.id
+            openFeed(of: session, lastEventID: lastEventID)
+        case .success(nil): refuse(invalidSession, closing: false)
+        case .failure(let error): refuse(.unavailable(error), closing: false)
         }
     }
 
@@ -101,6 +107,10 @@ extension ClientConnection {
 
     private func unauthorized(_ code: String, _ message: String) -> Refusal {
         Refusal(status: .unauthorized, code: code, error: RPCError(code: .invalidRequest, message: message))
+    }
+
+    private var invalidTicket: Refusal {
+        unauthorized("invalid_ticket", "the ticket has expired, was used before or is not of this gateway; get a new one")
     }
 
     private var invalidSession: Refusal {

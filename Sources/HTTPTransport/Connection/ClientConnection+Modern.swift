@@ -38,6 +38,13 @@ extension ClientConnection {
         } catch {
             return refuse(Refusal(status: .badRequest, error: error), closing: false, id: message.idBytes)
         }
+        if let forwardable, request.source.isClient,
+            let owner = server.gateway.owner(ofRetry: message, server: endpointServer, tried: forwardable.tried)
+        {
+            forwardable.retry = { $0.postModern(payload, admitted) }
+            return forward(to: owner, session: nil)
+        }
+        forwardable = nil
         if let refusal = Refusal.tooFast(metadata, server.gateway) { return refuse(refusal, closing: false, id: message.idBytes) }
         guard let context else { return }
         let isListening = message.methodName == .subscriptionsListen

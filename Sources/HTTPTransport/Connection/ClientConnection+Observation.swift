@@ -13,6 +13,8 @@ struct CurrentRequest {
     var number: UInt64 = 0
     /// For the log.
     var session: SessionID?
+    /// Who has sent it.
+    var source = RequestSource.client
     /// It takes one of the places of `limits.maxConcurrentRequests`.
     var holdsPlace = false
     var hasBegun = false
@@ -102,6 +104,7 @@ extension ClientConnection {
         // A stream that answers a call is work; one that listens is not.
         if case .streaming(let writer) = state, writer.stream.kind == .exchange { return }
         if case .streamingModern = state, modern?.isListening == false { return }
+        if case .forwarding = state, request.method != .GET { return }
         giveBackPlace()
     }
 

@@ -37,6 +37,10 @@ extension ClientConnection {
     }
 
     func initialize(_ message: Message) {
+        if let forwardable, request.source.isClient, let successor = server.gateway.successorForNew(tried: forwardable.tried) {
+            forwardable.retry = { $0.initialize(message) }
+            return forward(to: successor, session: nil)
+        }
         let number = requestNumber
         let handle = handle
         server.gateway.createSession(message, server: endpointServer) { result in
@@ -72,18 +76,6 @@ extension ClientConnection {
                 body(connection, session)
             case .success: connection.refuse(connection.noSession, closing: false)
             case .failure(let error): connection.refuse(.unavailable(error), closing: false)
-            }
-        }
-    }
-
-    /// Looks a session up; `body` runs on the loop unless the request is over by then.
-    func find(_ id: SessionID, _ body: @escaping @Sendable (ClientConnection, Result<Session?, StoreError>) -> Void) {
-        let number = requestNumber
-        let handle = handle
-        server.gateway.session(id) { result in
-            handle.onLoop { connection in
-                guard connection.requestNumber == number else { return }
-                body(connection, result)
             }
         }
     }

@@ -93,6 +93,7 @@ extension ClientConnection {
             answerEnds()
             context.writeAndFlush(held.data, promise: isKeepAlive ? held.promise : closing(held.promise, context))
         }
+        if case .forwarding(let forward) = state { forward.clientIsWritable(context.channel.isWritable) }
         context.fireChannelWritabilityChanged()
     }
 

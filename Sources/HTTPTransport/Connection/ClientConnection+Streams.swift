@@ -6,7 +6,7 @@ import NIOHTTP1
 /// GET opens or resumes a stream, DELETE ends the session.
 extension ClientConnection {
     func listen(_ admitted: AdmittedRequest) {
-        guard !server.gateway.isDraining else { return refuse(.stopping, closing: false) }
+        guard !server.gateway.isDraining || forwardable != nil else { return refuse(.stopping, closing: false) }
         withSession(admitted) { connection, session in
             guard let text = admitted.lastEventID else { return connection.openListeningStream(of: session) }
             guard let id = EventID(text) else {

@@ -30,6 +30,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         case serving(HTTPSSEStream)
         /// The request is Hummingbird's.
         case passing
+        /// Another instance serves it.
+        case forwarding(Forward)
         /// Answered before the body ended; the connection closes.
         case closing
     }
@@ -73,6 +75,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
     /// The reader takes nothing.
     var isStalled = false
     var body = ByteBuffer()
+    /// Among several instances: the request as it came, until it is known where it is served.
+    var forwardable: ForwardableRequest?
     /// The end of an answer, until the client has taken most of it.
     var heldEnd: HeldEnd?
     var isKeepAlive = true
@@ -137,8 +141,10 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         switch state {
         case .streaming(let writer): writer.stop()
         case .serving(let stream): stream.stop()
+        case .forwarding(let forward): forward.cancel()
         default: break
         }
+        forwardable = nil
         heldEnd?.promise?.fail(ChannelError.ioOnClosedChannel)
         heldEnd = nil
         state = .closing
@@ -152,7 +158,8 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         switch state {
         // The end of its side is the only sign that a client of a modern request gives up, and it cancels.
         case .answering where modern != nil: context.close(promise: nil)
-        case .answering, .passing:
+        case .forwarding(let forward) where forward.hasBegun: context.close(promise: nil)
+        case .answering, .passing, .forwarding:
             // Half closed or closed, that cannot be told apart: the answer is still written.
             isKeepAlive = false
         case .idle where heldEnd != nil: isKeepAlive = false
@@ -180,7 +187,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         case .reading, .refusing, .preflight, .passing:
             guard request.status == 0 else { return context.close(promise: nil) }
             refuse(.malformed, closing: true)
-        case .idle, .answering, .streaming, .streamingModern, .serving, .closing: context.close(promise: nil)
+        case .idle, .answering, .streaming, .streamingModern, .serving, .forwarding, .closing: context.close(promise: nil)
         }
     }
 
@@ -215,7 +222,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
         case .preflight:
             droppedBytes += part.readableBytes
             if droppedBytes > Self.droppedBodyLimit { context.close(promise: nil) }
-        case .idle, .answering, .streaming, .streamingModern, .serving, .closing: break
+        case .idle, .answering, .streaming, .streamingModern, .serving, .forwarding, .closing: break
         }
     }
 
@@ -230,18 +237,26 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
             respond(.noContent, body: nil, headers: CrossOrigin.preflight(methods: methods, requested: requested))
         case .reading(let admitted):
             state = .answering
-            switch (request.route, request.method) {
-            case (.sse, _): openHTTPSSE()
-            case (.messages, _): postToHTTPSSE()
-            case (_, .POST): post(admitted)
-            case (.events, _): openFeed(admitted)
-            case (_, .GET): listen(admitted)
-            default: delete(admitted)
+            if checkForward() {
+                forwardable?.body = body
+                serve(admitted)
             }
         case .closing: if isLingering { context.close(promise: nil) }
-        case .idle, .answering, .streaming, .streamingModern, .serving: break
+        case .idle, .answering, .streaming, .streamingModern, .serving, .forwarding: break
         }
         // Answered before its end, as the router may do.
         if request.hasEnded { becomeIdle() }
+    }
+
+    private func serve(_ admitted: AdmittedRequest) {
+        switch (request.route, request.method) {
+        case (.sse, _): openHTTPSSE()
+        case (.messages, _): postToHTTPSSE()
+        case (.api(let route), _): serve(route)
+        case (_, .POST): post(admitted)
+        case (.events, _): openFeed(admitted)
+        case (_, .GET): listen(admitted)
+        default: delete(admitted)
+        }
     }
 }

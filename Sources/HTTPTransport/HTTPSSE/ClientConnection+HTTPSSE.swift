@@ -8,6 +8,10 @@ extension ClientConnection {
     /// `GET /sse`
     func openHTTPSSE() {
         guard let context else { return }
+        if let forwardable, request.source.isClient, let successor = server.gateway.successorForNew(tried: forwardable.tried) {
+            forwardable.retry = { $0.openHTTPSSE() }
+            return forward(to: successor, session: nil)
+        }
         guard !server.gateway.isDraining else { return refuse(.stopping, closing: false) }
         let stream = HTTPSSEStream(
             id: server.gateway.makeSessionID(), server: endpointServer, connection: self, eventLoop: context.eventLoop, context: server)
@@ -18,6 +22,10 @@ extension ClientConnection {
 
     /// `POST /messages`
     func postToHTTPSSE() {
+        if let id = request.session, !server.streams.has(id, server: endpointServer), let peer = streamHome, request.source.isClient {
+            forwardable?.retry = { $0.refuse(.noStream, closing: false) }
+            return forward(to: peer, session: nil)
+        }
         let message = body
         body = ByteBuffer()
         let payload: Message.Payload
@@ -50,9 +58,19 @@ extension ClientConnection {
                     message: "the query parameter \"\(HTTPSSEStream.sessionParameter)\" is missing; use the endpoint that the stream names")
             )
         }
-        guard let id = SessionID(text), server.streams.has(id, server: endpoint.server) else { throw .noStream }
+        guard let id = SessionID(text) else { throw .noStream }
+        if !server.streams.has(id, server: endpoint.server) {
+            guard instance(in: target) != nil, server.gateway.mayExist(id) else { throw .noStream }
+        }
         request.session = id
     }
+
+    /// The other instance that has the stream, as the endpoint names it.
+    private func instance(in target: RequestTarget) -> InstanceRecord? {
+        target.parameter(HTTPSSEStream.instanceParameter).flatMap { server.gateway.peer(named: $0) }
+    }
+
+    private var streamHome: InstanceRecord? { forwardable.flatMap { RequestTarget($0.head.uri) }.flatMap(instance) }
 
     private func takePlace() -> RequestPlace {
         defer { request.holdsPlace = false }

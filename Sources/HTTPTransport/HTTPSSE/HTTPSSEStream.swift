@@ -54,7 +54,10 @@ final class HTTPSSEStream: RegisteredConnection, @unchecked Sendable {
         guard let connection else { return }
         let path = (server.map { .server($0) } ?? MCPEndpoint.all).path("/messages")
         var buffer = ByteBuffer()
-        SSEEncoder.write(ByteBuffer(string: "\(path)?\(Self.sessionParameter)=\(id)"), id: nil, event: "endpoint", to: &buffer)
+        var endpoint = "\(path)?\(Self.sessionParameter)=\(id)"
+        // Among several instances: what is posted to another one finds its way by it.
+        if let instance = context.gateway.instanceName { endpoint += "&\(Self.instanceParameter)=\(instance)" }
+        SSEEncoder.write(ByteBuffer(string: endpoint), id: nil, event: "endpoint", to: &buffer)
         // First: a write that fails closes the connection, and with it this stream, before it returns.
         context.streams.opened(self)
         context.loopContext(for: eventLoop).startedStreaming(self)
@@ -63,6 +66,8 @@ final class HTTPSSEStream: RegisteredConnection, @unchecked Sendable {
 
     /// The query parameter that names the session.
     static let sessionParameter = "sessionId"
+    /// The query parameter that names the instance that has the stream.
+    static let instanceParameter = "instance"
 
     // MARK: Messages to the client
 

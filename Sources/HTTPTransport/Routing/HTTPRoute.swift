@@ -128,6 +128,13 @@ package enum HTTPRoute: Equatable {
         }
     }
 
+    /// Whether another instance may serve it: what concerns a session.
+    var mayBeForwarded: Bool { isHot || isAPI }
+
+    private var isAPI: Bool {
+        if case .api = self { true } else { false }
+    }
+
     /// The methods that a router's path has; nil where others decide.
     var methods: String? {
         switch self {

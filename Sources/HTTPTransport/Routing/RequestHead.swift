@@ -28,6 +28,8 @@ struct RequestHead {
     var repeatsMirrored = false
     /// `Mcp-Param-*`: names without the prefix, with values, as often as they stand there.
     var parameters: [(name: String, value: String)] = []
+    /// What another instance says that has passed the request on (`Mcp-Gateway-Forward`).
+    var forward: String?
     /// Of a preflight: the fields that a page wants to send.
     var requestedFields: String?
     var expectsContinue = false
@@ -101,6 +103,7 @@ struct RequestHead {
             case 17 where name.isField("transfer-encoding"):
                 hasOddCoding = hasOddCoding || isChunked || value.lowercased() != "chunked"
                 isChunked = true
+            case 19 where name.isField("mcp-gateway-forward"): forward = value
             case 20 where name.isField("mcp-protocol-version"):
                 isAmbiguous = isAmbiguous || protocolVersion != nil
                 protocolVersion = value

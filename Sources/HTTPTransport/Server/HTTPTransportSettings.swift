@@ -50,6 +50,8 @@ public struct HTTPTransportSettings: Sendable {
     public var maxMetadataBytes = 16 << 10
     /// How long open exchanges may go on after SIGTERM.
     public var drainTimeout: TimeAmount = .seconds(30)
+    /// Among several instances: how long a request looks for the instance that serves it. Longer than the lease of an instance that is gone.
+    public var forwardTimeout: TimeAmount = .seconds(4)
     /// Connections the kernel may hold before they are accepted.
     public var backlog = 4096
 

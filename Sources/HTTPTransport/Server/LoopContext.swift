@@ -7,6 +7,8 @@ final class LoopContext {
     private let settings: HTTPTransportSettings
     private let load: RequestLoad
     let metrics = RequestMetrics()
+    /// Connections to other instances.
+    let peers: PeerPool
     private var connections = ConnectionRegistry<ClientConnection>()
     private var waiting = ConnectionRegistry<PostResponder>()
     private var streaming = ConnectionRegistry<SSEWriter>()
@@ -25,6 +27,7 @@ final class LoopContext {
         self.eventLoop = eventLoop
         self.settings = settings
         self.load = load
+        peers = PeerPool(eventLoop: eventLoop)
         nextRequest = UInt64(index)
         requestStep = UInt64(max(1, count))
     }
@@ -50,6 +53,7 @@ final class LoopContext {
     /// Closes every connection.
     func closeAll() {
         for connection in connections.members { connection.context?.close(promise: nil) }
+        peers.closeAll()
     }
 
     private func checkDeadlines() {
@@ -61,6 +65,8 @@ final class LoopContext {
         let now = NIODeadline.now()
         // A copy: a connection that is closed leaves the registry.
         for connection in connections.members where connection.isLate(now: now) { connection.cutOff(now: now) }
+        peers.closeIdle(now: now)
+        for connection in connections.members { connection.checkForwardTarget() }
     }
 
     // MARK: Answers
@@ -139,6 +145,7 @@ final class LoopContext {
         // A copy: a stream that ends leaves the registry.
         for stream in serving.members { stream.leave() }
         for writer in streaming.members where writer.stream.kind != .exchange { writer.askToReconnect() }
+        for connection in connections.members { connection.endForwardedListening() }
     }
 
     private func keepAlive() {

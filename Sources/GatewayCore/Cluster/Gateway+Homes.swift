@@ -1,0 +1,257 @@
+import Logging
+public import MCPProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// Where sessions are at home, among instances that share a store. (DESIGN decision 7; docs/architecture.md, "Many instances".)
+extension Gateway {
+    /// Says where a request of a session is to be served, and makes this instance the session's home if it has none.
+    ///
+    /// - Parameters:
+    ///   - source: who sent the request. What an instance sent is served here or not at all: one hop at most.
+    ///   - tried: the instances that this request was sent to in vain.
+    public func locate(
+        _ id: SessionID, from source: RequestSource = .client, tried: TriedInstances = TriedInstances(),
+        completion: @escaping @Sendable (Result<SessionPlace, StoreError>) -> Void
+    ) {
+        guard let cluster else {
+            return session(id) { completion($0.map { $0.map(SessionPlace.here) ?? .unknown }) }
+        }
+        let now = clock.now()
+        if let session = registry[id] {
+            guard session.state.withLockedValue({ $0.lastSeen }) >= now - settings.sessionTTL else {
+                endLocally(session)
+                return completion(.success(.unknown))
+            }
+            switch cluster.directory.lease {
+            case .held(session.leaseGeneration):
+                registry.touch(session, now: now)
+                return completion(.success(.here(session)))
+            // Others may have taken it over since it was claimed.
+            case .held: return claim(id, for: source, tried: tried, in: cluster, completion: completion)
+            case .lapsed: return completion(.success(placeWithoutLease(of: session, for: source, tried: tried, in: cluster)))
+            }
+        }
+        guard authority.isGenuine(id) else { return completion(.success(.unknown)) }
+        if source.isClient, let home = knownHome(of: id, in: cluster), !tried.contains(home) {
+            return completion(.success(.elsewhere(home)))
+        }
+        // On its way out it takes nothing over.
+        guard !isDraining else {
+            let next = source.isClient ? successor(tried: tried, in: cluster) : nil
+            return completion(.success(next.map(SessionPlace.elsewhere) ?? .moving))
+        }
+        claim(id, for: source, tried: tried, in: cluster, completion: completion)
+    }
+
+    private func claim(
+        _ id: SessionID, for source: RequestSource, tried: TriedInstances, in cluster: ClusterServices,
+        completion: @escaping @Sendable (Result<SessionPlace, StoreError>) -> Void
+    ) {
+        let generation = cluster.directory.lease.generation
+        let now = clock.now()
+        cluster.ownership.claim(id, aliveSince: now - settings.sessionTTL) { result in
+            switch result {
+            case .success(.mine(let record, let wasMine)):
+                self.settle(record, wasMine: wasMine, generation: generation) { session in
+                    self.registry.touch(session, now: now)
+                    completion(.success(.here(session)))
+                }
+            case .success(.elsewhere(let home)):
+                self.registry[id].map(self.abandon)
+                self.knownHomes.remember(id, at: home.identity)
+                completion(.success(tried.contains(home) ? .moving : .elsewhere(home)))
+            case .success(.unknown):
+                self.registry[id].map(self.abandon)
+                completion(.success(.unknown))
+            case .failure(let error) where error.kind == .unavailable:
+                completion(.success(self.placeWithoutStore(of: id, for: source, tried: tried, in: cluster)))
+            case .failure(let error): completion(.failure(error))
+            }
+        }
+    }
+
+    /// Takes a session into memory that is at home here.
+    private func settle(
+        _ record: SessionRecord, wasMine: Bool, generation: UInt64, completion: @escaping @Sendable (Session) -> Void
+    ) {
+        if wasMine, let session = registry[record.id] {
+            session.confirm(generation: generation)
+            return completion(session)
+        }
+        // What is in memory is from a time before another instance had it.
+        registry[record.id].map(abandon)
+        knownHomes.forget(record.id)
+        restore(record) { session in
+            session.confirm(generation: generation)
+            self.restoreSharedState(of: session)
+            completion(session)
+        }
+    }
+
+    // MARK: Without the store
+
+    /// The lease has lapsed: the others, if they reach the store, may have taken the session over; if none does, nobody can have.
+    private func placeWithoutLease(
+        of session: Session, for source: RequestSource, tried: TriedInstances, in cluster: ClusterServices
+    ) -> SessionPlace {
+        switch source {
+        // It has asked the store, which takes this instance for alive, and this one does not: soon they agree.
+        case .instance(hasStore: true): return .moving
+        case .instance(hasStore: false): break
+        case .client: if let peer = successor(tried: tried, in: cluster) { return .elsewhere(peer) }
+        }
+        registry.touch(session, now: clock.now())
+        return .here(session)
+    }
+
+    private func placeWithoutStore(
+        of id: SessionID, for source: RequestSource, tried: TriedInstances, in cluster: ClusterServices
+    ) -> SessionPlace {
+        // Whether another has it in memory, or reaches the store, only they can say.
+        guard source.isClient else { return .storeAway }
+        if let peer = successor(tried: tried, in: cluster) { return .elsewhere(peer) }
+        if let session = registry[id] {
+            registry.touch(session, now: clock.now())
+            return .here(session)
+        }
+        return .here(registry.insert(statelessSession(id)))
+    }
+
+    /// A session that nobody can look up: the id says that the cluster made it, and nothing else is known of it (DESIGN decision 8). It is let go
+    /// as soon as the store is back.
+    private func statelessSession(_ id: SessionID) -> Session {
+        var params = ByteBuffer(string: "{\"protocolVersion\":\"\(Revision.latestLegacy.rawValue)\",\"capabilities\":{},\"clientInfo\":")
+        params.writeStaticString("{\"name\":\"unknown\",\"version\":\"unknown\"}}")
+        let now = clock.now()
+        logger.warning("session served without the store: only its id is known", metadata: ["session": "\(id.shortened)"])
+        let record = SessionRecord(
+            id: id, clientID: "unknown", revision: .latestLegacy, server: nil, initializeParams: params, createdAt: now, lastSeen: now)
+        return Session(record: record, gateway: self, isStateless: true)
+    }
+
+    // MARK: Others
+
+    private func knownHome(of id: SessionID, in cluster: ClusterServices) -> InstanceRecord? {
+        guard let identity = knownHomes[id] else { return nil }
+        guard let home = cluster.directory.peers.first(where: { $0.identity == identity }) else {
+            // It is gone.
+            knownHomes.forget(id)
+            return nil
+        }
+        return home
+    }
+
+    /// An instance that may be asked in this one's place; nil when there is none that was not asked already.
+    private func successor(tried: TriedInstances, in cluster: ClusterServices) -> InstanceRecord? {
+        let candidates = cluster.directory.peers.filter { !$0.isDraining && !tried.contains($0) }
+        return candidates.randomElement()
+    }
+
+    /// Where a request that makes something new is served while this instance is on its way out; nil for here.
+    public func successorForNew(tried: TriedInstances = TriedInstances()) -> InstanceRecord? {
+        guard isDraining, let cluster else { return nil }
+        return successor(tried: tried, in: cluster)
+    }
+
+    /// What other instances call this one; nil when there are none.
+    public var instanceName: String? { cluster?.directory.identity.name }
+
+    /// What the owner of a parked exchange is called.
+    var ownerName: String { cluster?.directory.identity.description ?? "" }
+
+    /// The other instance that has the parked exchange which a modern request goes on with; nil when it is here, gone, or there is none.
+    public func owner(ofRetry request: Message, server: String?, tried: TriedInstances) -> InstanceRecord? {
+        guard let cluster, let text = request.json.string(request.param("requestState")),
+            case .parked(_, _, let owner)? = try? requestStates.open(
+                text, digest: RequestState.digest(of: request), scope: server ?? "", now: clock.now())
+        else { return nil }
+        return cluster.directory.peers.first { $0.identity.description == owner && !tried.contains($0) }
+    }
+
+    /// The instance of that name, if it is alive and not this one.
+    public func peer(named name: String) -> InstanceRecord? { cluster?.directory.peers.first { $0.identity.name == name } }
+
+    /// Whether an instance that a request was sent to is still alive.
+    public func isAlive(_ instance: InstanceIdentity) -> Bool {
+        cluster?.directory.peers.contains { $0.identity == instance } ?? false
+    }
+
+    /// Whether the store takes this instance for alive.
+    public var holdsLease: Bool { cluster.map { if case .held = $0.directory.lease { true } else { false } } ?? true }
+
+    /// The session is not at home there, as an instance said; `home`: where it is, if that one knew.
+    public func homeWasWrong(of id: SessionID, now home: String?) {
+        guard let home, let peer = peer(named: home) else { return knownHomes.forget(id) }
+        knownHomes.remember(id, at: peer.identity)
+    }
+
+    /// Another instance has served the session: whatever is in memory here is not it any more.
+    public func servedElsewhere(_ id: SessionID, by instance: InstanceIdentity) {
+        knownHomes.remember(id, at: instance)
+        registry[id].map(abandon)
+    }
+
+    // MARK: Letting go
+
+    /// Lets a session go that is at home elsewhere now: its processes here end, its clients connect again. The store is not touched.
+    func abandon(_ session: Session) {
+        guard registry.remove(session.id) != nil else { return }
+        logger.info("session is at home elsewhere", metadata: ["session": "\(session.id.shortened)"])
+        _ = session.leave()
+    }
+
+    /// Claims again what was claimed under an earlier lease, and lets go what others have taken over meanwhile.
+    func confirmHomes() {
+        guard let cluster, case .held(let generation) = cluster.directory.lease else { return }
+        for session in registry.all where session.leaseGeneration != generation {
+            // Only what this process has of it, or would not find again by itself, is in question.
+            if session.isStateless {
+                abandon(session)
+            } else {
+                locate(session.id, from: .instance(hasStore: true)) { _ in }
+            }
+        }
+    }
+
+    /// Gives back the sessions that have nothing in progress, so that other instances take them over. Called again and again while the
+    /// gateway drains.
+    func handOverQuietSessions() {
+        guard let cluster else { return }
+        let quiet = registry.all.filter(\.isQuiet)
+        guard !quiet.isEmpty else { return }
+        // The last answer of a session may be on its way through the log.
+        whenPassedOn {
+            let leaving = quiet.filter { $0.isQuiet && self.registry.remove($0.id) != nil }
+            guard !leaving.isEmpty else { return }
+            self.flushTouches()
+            for session in leaving {
+                // Its processes end before another instance may start its own.
+                EventLoopFuture.andAllComplete(session.leave(), on: self.eventLoopGroup.next()).whenComplete { _ in
+                    cluster.ownership.release([session.id]) { _ in }
+                }
+            }
+        }
+    }
+
+    /// Tells shared servers what a session wants of them that came from another instance.
+    private func restoreSharedState(of session: Session) {
+        let (level, subscriptions) = session.state.withLockedValue { ($0.logLevel, $0.subscriptions) }
+        for host in hosts(of: session) where host.isShared {
+            if level != nil, let level = mostVerboseLevel, host.info?.has("logging") == true {
+                _ = host.withPeer(for: session) { $0.setLogLevel(level) }
+            }
+            for (uri, owner) in subscriptions where owner == host.name && host.info?.has("resources", "subscribe") == true {
+                _ = host.withPeer(for: session) { $0.subscribe(uri: uri) }
+            }
+        }
+    }
+}
+
+extension Lease {
+    var generation: UInt64 {
+        switch self {
+        case .held(let generation), .lapsed(let generation): generation
+        }
+    }
+}

@@ -1,0 +1,212 @@
+import GatewayCore
+import Logging
+import MCPProtocol
+import NIOCore
+import NIOHTTP1
+
+/// Requests that another instance serves, and requests that another instance has passed on.
+extension ClientConnection {
+    // MARK: From another instance
+
+    /// Whether a request that says that an instance has passed it on is to be served; called when its body is complete.
+    func checkForward() -> Bool {
+        guard let forwardable, let field = forwardable.field else { return true }
+        let claims = server.gateway.forwarding?.verify(
+            field, method: forwardable.head.method.rawValue, target: forwardable.head.uri, body: body, now: server.gateway.clock.now())
+        guard let claims else {
+            let error = RPCError(
+                code: .invalidRequest,
+                message:
+                    "this request claims to come from another instance and was not signed by one, or long ago (check the instances' clocks)"
+            )
+            refuse(Refusal(status: .forbidden, code: "forbidden", error: error), closing: false)
+            return false
+        }
+        request.source = .instance(hasStore: claims.hasStore)
+        return true
+    }
+
+    /// Tells the instance that has passed the request on that it is not for this one.
+    private func misdirect(home: String?, isStoreAway: Bool = false) {
+        var headers: [(String, String)] = []
+        if let home { headers.append((ForwardedHead.homeField, home)) }
+        if isStoreAway { headers.append((ForwardedHead.storeField, "away")) }
+        let error = RPCError(code: .internalError, message: "the session is not at home at this instance")
+        respond(.misdirectedRequest, body: error.response(id: nil), headers: headers)
+    }
+
+    // MARK: To another instance
+
+    /// Finds the session that the request is of; `body` runs on the loop when the request is to be served here, or its session not to be
+    /// found. Otherwise another instance serves it.
+    ///
+    /// - Parameter keepsRequest: the request as it came is still needed when it is served here.
+    func find(
+        _ id: SessionID, keepsRequest: Bool = false,
+        _ body: @escaping @Sendable (ClientConnection, Result<Session?, StoreError>) -> Void
+    ) {
+        let number = requestNumber
+        let handle = handle
+        server.gateway.locate(id, from: request.source, tried: forwardable?.tried ?? TriedInstances()) { result in
+            handle.onLoop { connection in
+                guard connection.requestNumber == number else { return }
+                switch result {
+                case .success(.here(let session)):
+                    if !keepsRequest { connection.forwardable = nil }
+                    body(connection, .success(session))
+                case .success(.unknown): body(connection, .success(nil))
+                case .failure(let error): body(connection, .failure(error))
+                case .success(let place):
+                    connection.forwardable?.retry = { $0.find(id, keepsRequest: keepsRequest, body) }
+                    connection.seek(id, at: place)
+                }
+            }
+        }
+    }
+
+    private func seek(_ id: SessionID, at place: SessionPlace) {
+        switch place {
+        case .elsewhere(let home):
+            if request.source.isClient { forward(to: home, session: id) } else { misdirect(home: home.identity.name) }
+        case .storeAway: misdirect(home: nil, isStoreAway: true)
+        case .moving: if request.source.isClient { tryAgainSoon() } else { misdirect(home: nil) }
+        case .here, .unknown: break
+        }
+    }
+
+    /// Has another instance serve the request. What it says goes to the client as it is.
+    func forward(to target: InstanceRecord, session: SessionID?) {
+        guard let context, let forwardable, let forwarding = server.gateway.forwarding, let address = PeerAddress(target.address) else {
+            return refuse(.unreachable, closing: false)
+        }
+        let gateway = server.gateway
+        let head = forwardable.head
+        let forward = Forward(
+            target: target, session: session, connection: self, gateway: gateway, isWork: head.method != .GET)
+        state = .forwarding(forward)
+        let signature = forwarding.sign(
+            hasStore: gateway.holdsLease, for: target.identity.name, method: head.method.rawValue, target: head.uri,
+            body: forwardable.body, now: gateway.clock.now())
+        let passed = ForwardedHead.request(
+            head, host: address.authority, bodyBytes: forwardable.body.readableBytes, requestID: request.id.description,
+            signature: signature)
+        forward.start(passed, body: forwardable.body, address: address, pool: server.loopContext(for: context.eventLoop).peers)
+    }
+
+    /// Looks for the session again in a moment, as long as there is time.
+    private func tryAgainSoon() {
+        guard let context, let forwardable, let retry = forwardable.retry,
+            NIODeadline.now() - request.startedAt < server.settings.forwardTimeout
+        else { return refuse(.unreachable, closing: false) }
+        state = .answering
+        forwardable.tried.forget()
+        let number = requestNumber
+        let again = NIOLoopBound(retry, eventLoop: context.eventLoop)
+        let handle = handle
+        context.eventLoop.scheduleTask(in: forwardable.nextPause()) {
+            handle.onLoop { connection in
+                if connection.requestNumber == number { again.value(connection) }
+            }
+        }
+    }
+
+    // MARK: What came of it
+
+    func forwardResponded(_ head: HTTPResponseHead, of forward: Forward) {
+        guard let context, case .forwarding(let current) = state, current === forward else { return }
+        if let session = forward.session { server.gateway.servedElsewhere(session, by: forward.target.identity) }
+        forwardable = nil
+        var headers = ForwardedHead.responseFields(head)
+        let isStream = headers.first(name: "content-type")?.hasPrefix("text/event-stream") == true
+        // Without chunks the end of the connection is the end of the answer.
+        if version.minor == 0, headers.first(name: "content-length") == nil { isKeepAlive = false }
+        if !isKeepAlive { headers.add(name: "connection", value: "close") }
+        waitingBytes = 0
+        answerBegins(head.status, headers: &headers, isStream: isStream)
+        context.writeAndFlush(
+            wrapOutboundOut(.head(HTTPResponseHead(version: version, status: head.status, headers: headers))), promise: nil)
+    }
+
+    func forwardSent(_ bytes: ByteBuffer, of forward: Forward) {
+        guard let context, case .forwarding(let current) = state, current === forward else { return }
+        guard request.method != .HEAD else { return }
+        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
+        if !context.channel.isWritable { forward.clientIsWritable(false) }
+    }
+
+    func forwardEnded(_ forward: Forward) {
+        guard let context, case .forwarding(let current) = state, current === forward else { return }
+        state = .idle
+        finishResponse(context)
+    }
+
+    /// The instance does not have the session.
+    func forwardRefused(_ forward: Forward) {
+        guard case .forwarding(let current) = state, current === forward else { return }
+        tryElsewhere(after: forward)
+    }
+
+    func forwardFailed(_ forward: Forward, wasSent: Bool, reason: String) {
+        guard let context, case .forwarding(let current) = state, current === forward else { return }
+        server.logger.info(
+            "an instance did not serve a request that was passed on to it",
+            metadata: ["instance": "\(forward.target.identity.name)", "reason": "\(reason)", "request": "\(request.id)"])
+        // The client sees that there was more to come, and asks for the rest.
+        guard !forward.hasBegun else { return context.close(promise: nil) }
+        guard wasSent, !isRepeatable else { return tryElsewhere(after: forward) }
+        loseAnswer()
+    }
+
+    private func tryElsewhere(after forward: Forward) {
+        state = .answering
+        forwardable?.tried.add(forward.target.identity)
+        if let session = forward.session { server.gateway.homeWasWrong(of: session, now: forward.refusedHome) }
+        guard let retry = forwardable?.retry else { return refuse(.unreachable, closing: false) }
+        retry(self)
+    }
+
+    /// A request that waits at an instance which is not alive any more would wait for ever.
+    func checkForwardTarget() {
+        guard case .forwarding(let forward) = state, !server.gateway.isAlive(forward.target.identity) else { return }
+        forward.targetDied()
+    }
+
+    /// The gateway drains: who listens at another instance through this one comes back through another.
+    func endForwardedListening() {
+        guard case .forwarding = state, request.method == .GET else { return }
+        context?.close(promise: nil)
+    }
+
+    /// Whether the request may be sent again though it may have been worked on.
+    private var isRepeatable: Bool {
+        guard let forwardable else { return false }
+        if request.route == .api(.call) || request.route == .api(.createSession) { return false }
+        guard request.method == .POST, request.route.isMCP else { return true }
+        guard case .single(let message)? = try? Message.parsePayload(forwardable.body, maxDepth: server.settings.maxNestingDepth) else {
+            return false
+        }
+        return server.gateway.isRepeatable(message, server: endpointServer)
+    }
+
+    /// What came of the request went down with the instance that worked on it.
+    private func loseAnswer() {
+        let payload = forwardable.flatMap { try? Message.parsePayload($0.body, maxDepth: server.settings.maxNestingDepth) }
+        guard request.route.isMCP, case .single(let message)? = payload, message.kind == .request else {
+            return refuse(.lost, closing: false)
+        }
+        // An answer to the request, as a client of a stream would get it: for HTTP nothing went wrong.
+        respond(.ok, body: Gateway.lostError.response(id: message.idBytes))
+    }
+}
+
+extension Refusal {
+    /// The instance that has the session cannot be reached. Another may reach it.
+    static let unreachable = Refusal(
+        status: .misdirectedRequest, code: "unavailable",
+        error: RPCError(
+            code: .internalError, message: "the instance that has this session cannot be reached at the moment; send the request again"),
+        headers: [("retry-after", "1")])
+
+    static let lost = Refusal(
+        status: .badGateway, code: "outcome_unknown", error: Gateway.lostError)
+}

@@ -1,0 +1,28 @@
+import GatewayCore
+import NIOCore
+import NIOHTTP1
+
+/// A request as it came, kept until it is known which instance serves it. A gateway that is alone keeps none.
+final class ForwardableRequest {
+    let head: HTTPRequestHead
+    /// What another instance says of itself that passed the request on; not looked at before the body is complete.
+    let field: String?
+    var body = ByteBuffer()
+    /// Where it was sent in vain.
+    var tried = TriedInstances()
+    /// How often its session had no place.
+    private var rounds = 0
+    /// Goes on with it once a place for it was not there; looks again.
+    var retry: ((ClientConnection) -> Void)?
+
+    init(head: HTTPRequestHead, field: String?) {
+        self.head = head
+        self.field = field
+    }
+
+    /// How long to wait before the session is looked for again.
+    func nextPause() -> TimeAmount {
+        rounds += 1
+        return .milliseconds(min(25 << Int64(min(rounds, 4)), 250))
+    }
+}

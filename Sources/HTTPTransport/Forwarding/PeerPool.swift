@@ -1,0 +1,93 @@
+import GatewayCore
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// Where another instance listens.
+struct PeerAddress: Hashable, Sendable {
+    let host: String
+    let port: Int
+
+    /// Of `http://<host>:<port>`; nil for anything else.
+    init?(_ url: String) {
+        guard url.hasPrefix("http://") else { return nil }
+        var rest = url.dropFirst(7)
+        if let slash = rest.firstIndex(of: "/") { rest = rest[..<slash] }
+        if rest.hasPrefix("["), let end = rest.firstIndex(of: "]") {
+            host = String(rest[rest.index(after: rest.startIndex)..<end])
+            let after = rest[rest.index(after: end)...]
+            guard after.isEmpty || after.hasPrefix(":") && Int(after.dropFirst()) != nil else { return nil }
+            port = Int(after.dropFirst()) ?? 80
+        } else {
+            let parts = rest.split(separator: ":", omittingEmptySubsequences: false)
+            guard let name = parts.first, !name.isEmpty, parts.count <= 2 else { return nil }
+            guard parts.count == 1 || Int(parts[1]) != nil else { return nil }
+            host = String(name)
+            port = parts.count == 2 ? Int(parts[1]) ?? 80 : 80
+        }
+    }
+
+    /// As `Host` says it.
+    var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// The connections of one event loop to other instances. Confined to the loop.
+final class PeerPool {
+    /// How long to wait for a connection.
+    private static let connectTimeout = TimeAmount.seconds(1)
+    /// Shorter than what any instance waits before it closes an idle connection (`limits.idleTimeout` is 5 minutes): a request on one
+    /// that is just being closed would be lost.
+    private static let idleTime = TimeAmount.seconds(10)
+    /// Idle connections to one instance.
+    private static let maxIdle = 256
+
+    private let eventLoop: any EventLoop
+    private var idle: [PeerAddress: [PeerConnection]] = [:]
+
+    init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+    /// Hands a connection over, at once when one is idle.
+    func withConnection(to address: PeerAddress, _ body: @escaping (Result<PeerConnection, any Error>) -> Void) {
+        while let connection = idle[address]?.popLast() {
+            guard connection.isOpen else { continue }
+            guard NIODeadline.now() - connection.idleSince < Self.idleTime else {
+                connection.cancel()
+                continue
+            }
+            return body(.success(connection))
+        }
+        let connection = NIOLoopBound(PeerConnection(pool: self, address: address), eventLoop: eventLoop)
+        let completion = NIOLoopBound(body, eventLoop: eventLoop)
+        ClientBootstrap(group: eventLoop)
+            .connectTimeout(Self.connectTimeout)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHTTPClientHandlers(leftOverBytesStrategy: .dropBytes)
+                    try channel.pipeline.syncOperations.addHandler(connection.value)
+                }
+            }
+            .connect(host: address.host, port: address.port)
+            .whenComplete { result in completion.value(result.map { _ in connection.value }) }
+    }
+
+    func putBack(_ connection: PeerConnection, address: PeerAddress) {
+        guard idle[address, default: []].count < Self.maxIdle else { return connection.cancel() }
+        idle[address, default: []].append(connection)
+    }
+
+    /// Closes what was not used for long.
+    func closeIdle(now: NIODeadline) {
+        for (address, connections) in idle {
+            let late = connections.prefix { now - $0.idleSince >= Self.idleTime }
+            guard !late.isEmpty else { continue }
+            idle[address] = Array(connections.dropFirst(late.count))
+            for connection in late { connection.cancel() }
+        }
+    }
+
+    func closeAll() {
+        for connection in idle.values.joined() { connection.cancel() }
+        idle.removeAll()
+    }
+}
