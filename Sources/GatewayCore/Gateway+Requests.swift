@@ -96,8 +96,20 @@ extension Gateway {
             guard host.definition.toolFilter.isTrivial || host.definition.toolFilter.passes(ownName) else {
                 return exchange.fail(unknownTool(exchange.request.json.string(name) ?? ""))
             }
-            if isTask { rememberTask(of: exchange, host: host) }
-            forward(exchange, to: host, splices: splices)
+            let catalogue = host.catalogue
+            guard isTask || exchange.session.isModern && !catalogue.taskSupport.isEmpty else {
+                return forward(exchange, to: host, splices: splices)
+            }
+            whenSettled(server: host.name) {
+                let support = host.isModern || !host.hasTasks ? nil : host.catalogue.taskSupport[ownName]
+                if !exchange.session.isModern {
+                    self.callAsLegacyTask(exchange, at: host, splices: splices)
+                } else if let support {
+                    self.callAsModernTask(exchange, support: support, at: host, splices: splices)
+                } else {
+                    self.forward(exchange, to: host, splices: splices)
+                }
+            }
         case .unknown(let name):
             guard let tool = builtin(named: name), exchange.session.server == nil || exchange.session.server == Self.builtinName else {
                 return exchange.fail(unknownTool(name))

@@ -215,9 +215,9 @@ extension Gateway {
     /// What the gateway says of itself, or of the one server the session is confined to.
     func initializeResult(for session: Session) -> ByteBuffer {
         var result = ByteBuffer(string: "{\"protocolVersion\":\"\(session.revision.rawValue)\",\"capabilities\":")
-        if let server = session.server, let info = host(named: server)?.info {
+        if let server = session.server, let host = host(named: server), let info = host.info {
             // One server: its own words, except that lists may always change here (the configuration can).
-            result.writeImmutableBuffer(info.initializeResult.slice(info.capabilities) ?? ByteBuffer(string: "{}"))
+            result.writeImmutableBuffer(capabilities(of: host, for: session) ?? ByteBuffer(string: "{}"))
             result.writeStaticString(",\"serverInfo\":")
             if let serverInfo = info.serverInfo { result.writeImmutableBuffer(serverInfo) } else { writeOwnInfo(to: &result) }
             writeInstructions(info.instructions, to: &result)
@@ -225,7 +225,7 @@ extension Gateway {
             result.writeStaticString(
                 "{\"completions\":{},\"logging\":{},\"prompts\":{\"listChanged\":true},\"resources\":{\"listChanged\":true,\"subscribe\":true}"
             )
-            if session.revision >= .v2025_11_25, let tasks = hosts.lazy.compactMap({ $0.info?.capability("tasks") }).first {
+            if session.revision >= .v2025_11_25, let tasks = legacyTasksCapability(of: hosts) {
                 result.writeStaticString(",\"tasks\":")
                 result.writeImmutableBuffer(tasks)
             }

@@ -22,6 +22,10 @@ public final class Gateway: Sendable {
     let tickets: StreamTickets
     /// Exchanges of modern clients that wait for their clients' input.
     let parked: ParkedExchanges
+    /// Processes that legacy servers have for tasks of modern clients.
+    let heldTasks: HeldTasks
+    /// What modern servers answered at once to clients that asked for a task.
+    let keptResults = KeptResults()
     let requestStates: RequestStateAuthority
     /// Signs what goes to other instances; nil when there is none.
     public let forwarding: ForwardingAuthority?
@@ -51,6 +55,8 @@ public final class Gateway: Sendable {
         var builtinCatalogue = UpstreamCatalogue()
         var merged: CatalogueView
         var single: [String: CatalogueView] = [:]
+        /// Those of both that look different to clients of 2025-11-25, by the server of the endpoint; none if no modern server has tasks.
+        var withTasks: [String?: CatalogueView] = [:]
         var tasks: [RepeatedTask] = []
         var idleWaiters: [EventLoopPromise<Void>] = []
     }
@@ -81,6 +87,7 @@ public final class Gateway: Sendable {
         self.logger = logger
         self.upstreamLogger = upstreamLogger ?? logger
         parked = ParkedExchanges(limit: settings.maxParkedExchanges, timeout: settings.parkedExchangeTimeout) { eventLoopGroup.next().now }
+        heldTasks = HeldTasks(limit: settings.maxParkedExchanges)
         subscriptions = Subscriptions(limit: settings.maxSubscriptions)
         forwarding = cluster.map { ForwardingAuthority(key: authority.derivedKey("forwarding"), own: $0.directory.identity.name) }
         tickets = StreamTickets(key: cluster.map { _ in authority.derivedKey("tickets") })
@@ -119,6 +126,7 @@ public final class Gateway: Sendable {
         let reap = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
             for host in self.hosts { host.reapIdle() }
             self.parked.sweep()
+            self.heldTasks.sweep(at: loop.now)
             self.confirmHomes()
         }
         state.withLockedValue { $0.tasks = [touch, sweep, reap] }
@@ -310,14 +318,16 @@ public final class Gateway: Sendable {
     /// The catalogue as the session sees it.
     func view(for session: Session) -> CatalogueView {
         let own = session.state.withLockedValue { $0.catalogues }
-        guard own.isEmpty else { return makeView(server: session.server, own: own) }
+        let marksTasks = session.revision == .v2025_11_25
+        guard own.isEmpty else { return makeView(server: session.server, own: own, marksTasks: marksTasks) }
         return state.withLockedValue { state in
+            if marksTasks, let view = state.withTasks[session.server] { return view }
             guard let server = session.server else { return state.merged }
             return state.single[server] ?? CatalogueView(parts: [], pageSize: settings.pageSize)
         }
     }
 
-    private func makeView(server: String?, own: [String: UpstreamCatalogue]) -> CatalogueView {
+    private func makeView(server: String?, own: [String: UpstreamCatalogue], marksTasks: Bool = false) -> CatalogueView {
         let (hosts, builtins) = state.withLockedValue { ($0.hosts, $0.builtinCatalogue) }
         var parts: [CatalogueView.Part] = []
         if server == nil || server == Self.builtinName {
@@ -327,7 +337,7 @@ public final class Gateway: Sendable {
             parts.append(
                 .init(
                     owner: host.name, catalogue: own[host.name] ?? host.catalogue, filter: host.definition.toolFilter,
-                    isPrefixed: server == nil))
+                    isPrefixed: server == nil, marksTasks: marksTasks && host.isModern && host.hasTasks))
         }
         return CatalogueView(parts: parts, pageSize: settings.pageSize)
     }
@@ -339,10 +349,16 @@ public final class Gateway: Sendable {
             let merged = makeView(server: nil, own: [:])
             let names = hosts.map(\.name) + [Self.builtinName]
             let single = Dictionary(uniqueKeysWithValues: Set(names).map { ($0, makeView(server: $0, own: [:])) })
+            let modern = hosts.filter { $0.isModern && $0.hasTasks }.map { Optional($0.name) }
+            let withTasks = Dictionary(
+                uniqueKeysWithValues: Set(modern.isEmpty ? [] : modern + [nil]).map {
+                    ($0, makeView(server: $0, own: [:], marksTasks: true))
+                })
             return state.withLockedValue { state in
                 defer {
                     state.merged = merged
                     state.single = single
+                    state.withTasks = withTasks
                 }
                 return (merged, single, state.merged, state.single)
             }

@@ -18,6 +18,8 @@ struct ModernHead: Sendable {
             switch method {
             case .toolsCall, .promptsGet: message.routing.name
             case .resourcesRead: message.routing.uri
+            // SEP-2663, "Streamable HTTP: Routing Headers".
+            case .tasksGet, .tasksUpdate, .tasksCancel: message.routing.taskID
             default: JSONSpan.absent
             }
         if let name = message.json.string(source) {

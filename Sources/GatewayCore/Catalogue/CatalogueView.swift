@@ -16,8 +16,11 @@ public final class CatalogueView: Sendable {
         let catalogue: UpstreamCatalogue
         let filter: ToolFilter
         let isPrefixed: Bool
+        /// Its tools are shown as ones that may run as tasks.
+        let marksTasks: Bool
 
-        public init(owner: String, catalogue: UpstreamCatalogue, filter: ToolFilter, isPrefixed: Bool) {
+        public init(owner: String, catalogue: UpstreamCatalogue, filter: ToolFilter, isPrefixed: Bool, marksTasks: Bool = false) {
+            self.marksTasks = marksTasks
             self.owner = owner
             self.catalogue = catalogue
             self.filter = filter
@@ -36,7 +39,10 @@ public final class CatalogueView: Sendable {
                 for entry in part.catalogue.entries(kind) {
                     if kind == .tools, !part.filter.isTrivial, !part.filter.passes(entry.identifier) { continue }
                     if kind.isPrefixed {
-                        rendered.append(entry.rendered(prefix: part.isPrefixed ? part.owner + CatalogueView.separator : nil))
+                        rendered.append(
+                            entry.rendered(
+                                prefix: part.isPrefixed ? part.owner + CatalogueView.separator : nil,
+                                marksTasks: part.marksTasks && kind == .tools))
                         continue
                     }
                     guard seen.insert(entry.identifier).inserted else { continue }

@@ -13,6 +13,8 @@ public struct CatalogueEntry: Sendable {
     let parameterHeaders: [ParameterHeader]
     /// Why they are not.
     let parameterHeaderProblem: String?
+    /// Of a tool.
+    let taskSupport: TaskSupport
 
     /// Reads an entry; nil when it has no identifier.
     init?(_ json: JSONText, kind: CatalogueKind) {
@@ -21,6 +23,7 @@ public struct CatalogueEntry: Sendable {
         self.identifier = identifier
         self.json = json
         self.identifierSpan = span
+        taskSupport = kind == .tools ? TaskSupport(tool: json.root, in: json) : .forbidden
         guard kind == .tools, ParameterHeader.mayStand(in: json) else {
             parameterHeaders = []
             parameterHeaderProblem = nil
@@ -36,10 +39,17 @@ public struct CatalogueEntry: Sendable {
     }
 
     /// The raw object, its name prefixed when `prefix` is given.
-    func rendered(prefix: String?) -> ByteBuffer {
-        guard let prefix else { return json.slice(json.root) ?? json.bytes }
+    ///
+    /// - Parameter marksTasks: a client of 2025-11-25 is told that it may run the tool as a task.
+    func rendered(prefix: String?, marksTasks: Bool = false) -> ByteBuffer {
+        guard prefix != nil || marksTasks else { return json.slice(json.root) ?? json.bytes }
+        var splices: [Splice] = []
+        if let prefix { splices.append(Splice(identifierSpan, .string(prefix + identifier))) }
+        if marksTasks, !json.member("execution", of: json.root).isPresent {
+            splices.append(json.insertion(of: ByteBuffer(string: "\"execution\":{\"taskSupport\":\"optional\"}"), into: json.root))
+        }
         var buffer = ByteBuffer()
-        buffer.write(json.bytes, splicing: [Splice(identifierSpan, .string(prefix + identifier))])
+        buffer.write(json.bytes, splicing: splices)
         return buffer
     }
 }
@@ -52,6 +62,9 @@ public struct UpstreamCatalogue: Sendable {
     /// By the tool's name; only of those that have some.
     private(set) var parameterHeaders: [String: [ParameterHeader]] = [:]
 
+    /// Of the tools that may run as tasks of 2025-11-25, by name.
+    private(set) var taskSupport: [String: TaskSupport] = [:]
+
     public init() {}
 
     /// The entries of a kind, in the upstream's order.
@@ -63,6 +76,8 @@ public struct UpstreamCatalogue: Sendable {
         let kept = entries.filter { seen.insert($0.identifier).inserted }
         self.entries[kind] = kept
         guard kind == .tools else { return }
+        taskSupport = Dictionary(
+            uniqueKeysWithValues: kept.filter { $0.taskSupport != .forbidden }.map { ($0.identifier, $0.taskSupport) })
         parameterHeaders = Dictionary(
             uniqueKeysWithValues: kept.filter { !$0.parameterHeaders.isEmpty }.map { ($0.identifier, $0.parameterHeaders) })
     }

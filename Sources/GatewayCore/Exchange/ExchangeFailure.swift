@@ -1,4 +1,5 @@
 public import MCPProtocol
+public import NIOCore
 
 /// Why an exchange has no result: what caused it, for whoever maps failures (codes, statuses), and a message for people.
 public struct ExchangeFailure: Error, Sendable, Hashable, CustomStringConvertible {
@@ -6,14 +7,17 @@ public struct ExchangeFailure: Error, Sendable, Hashable, CustomStringConvertibl
     public let cause: Cause
     /// What happened, which value was wrong, what to do next. The client sees it.
     public let message: String
+    /// Raw JSON for the error's `data`.
+    public let data: ByteBuffer?
 
-    public init(_ cause: Cause, _ message: String) {
+    public init(_ cause: Cause, _ message: String, data: ByteBuffer? = nil) {
         self.cause = cause
         self.message = message
+        self.data = data
     }
 
     /// The JSON-RPC error that a client of the revisions with sessions sees.
-    public var error: RPCError { RPCError(code: cause.code, message: message) }
+    public var error: RPCError { RPCError(code: cause.code, message: message, data: data) }
 
     public var description: String { error.description }
 

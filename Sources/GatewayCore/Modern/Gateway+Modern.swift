@@ -142,7 +142,7 @@ extension Gateway {
     private func offer(to session: Session) -> (capabilities: ByteBuffer, instructions: String?) {
         let hosts = hosts(of: session)
         let infos = hosts.compactMap(\.info)
-        if session.server != nil, let info = infos.first, let own = info.initializeResult.slice(info.capabilities) {
+        if session.server != nil, let info = infos.first, let own = capabilities(of: hosts[0], for: session) {
             // One server: its own words.
             return (own, info.instructions)
         }
@@ -158,6 +158,10 @@ extension Gateway {
                 guard !extensions.contains(where: { $0.key == key }), let settings = json.slice(value) else { return }
                 extensions.append((key, settings))
             }
+        }
+        let tasks = "\(TasksExtension.name)"
+        if hosts.contains(where: \.hasTasks), !extensions.contains(where: { $0.key == tasks }) {
+            extensions.append((tasks, ByteBuffer(string: "{}")))
         }
         if !extensions.isEmpty {
             capabilities.writeStaticString(",\"extensions\":{")

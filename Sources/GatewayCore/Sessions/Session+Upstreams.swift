@@ -84,6 +84,12 @@ extension Session {
         gateway.sessions.setAttribute(.task(id: id), of: self.id, to: ByteBuffer(string: upstream), completion: nil)
     }
 
+    /// The task is not there any more.
+    func forgetTask(_ id: String) {
+        state.withLockedValue { _ = $0.tasks.removeValue(forKey: id) }
+        gateway.sessions.setAttribute(.task(id: id), of: self.id, to: nil, completion: nil)
+    }
+
     func upstream(ofTask id: String) -> String? { state.withLockedValue { $0.tasks[id] } }
 
     /// Ends everything that the session has in this process, for good.

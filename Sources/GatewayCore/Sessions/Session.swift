@@ -64,6 +64,8 @@ public final class Session: Sendable {
         var peers: [String: UpstreamPeer] = [:]
         /// Lists of own processes, where they changed.
         var catalogues: [String: UpstreamCatalogue] = [:]
+        /// It was made for a modern request that has become a task, and stays while the task does.
+        var holdsTask = false
     }
 
     /// A request of a server's that the client has not answered.

@@ -9,6 +9,8 @@ import NIOCore
 final class InputRounds: Sendable {
     private let ownExchange: Exchange
     private let peer: UpstreamPeer
+    /// Who hears of the answer.
+    private let handler: any UpstreamCallHandler
     /// What was sent first; every retry is made of it.
     private let request: UpstreamRequest
     private let state = NIOLockedValueBox(State())
@@ -24,8 +26,9 @@ final class InputRounds: Sendable {
         var isOver = false
     }
 
-    init(exchange: Exchange, peer: UpstreamPeer, request: UpstreamRequest) {
+    init(exchange: Exchange, peer: UpstreamPeer, request: UpstreamRequest, handler: any UpstreamCallHandler) {
         ownExchange = exchange
+        self.handler = handler
         self.peer = peer
         self.request = request
     }
@@ -133,8 +136,9 @@ final class InputRounds: Sendable {
                 message: message, splices: [], progressToken: message.routing.progressToken, timeout: request.timeout)
             again.origin = request.origin
             again.metaMembers = request.metaMembers
+            again.declaresTasks = request.declaresTasks
             guard !ownExchange.isOver else { return }
-            peer.send(again, handler: ownExchange)
+            peer.send(again, handler: handler)
         } catch {
             ownExchange.fail(.internalError, "the request could not be sent again: \(error)")
         }
@@ -175,7 +179,7 @@ final class InputRounds: Sendable {
 }
 
 /// One request among `inputRequests`, fit for a legacy client.
-private struct InputRequest {
+struct InputRequest {
     struct Refusal: Error {
         let reason: String
     }
@@ -232,7 +236,7 @@ extension UpstreamPeer {
         guard response.kind == .response, core.value.info?.era == .modern, let request = call.request, case .legacy = request.origin,
             let exchange = call.handler.exchange, EraBridge.resultType(of: response.result, in: response.json) == .inputRequired
         else { return false }
-        exchange.rounds { InputRounds(exchange: exchange, peer: self, request: request) }?.required(by: response)
+        exchange.rounds { InputRounds(exchange: exchange, peer: self, request: request, handler: call.handler) }?.required(by: response)
         return true
     }
 }

@@ -15,6 +15,8 @@ public struct UpstreamRequest: Sendable {
     var origin = Origin.gateway
     /// Raw members that are put into `_meta`, whoever asks.
     var metaMembers: ByteBuffer?
+    /// A modern server is told that its answer may be a task, whatever the client declared: the gateway knows what to do with one.
+    var declaresTasks = false
 
     /// Whose request it is: what a modern server is told of the client depends on it.
     enum Origin {

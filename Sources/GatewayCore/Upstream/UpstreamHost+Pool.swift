@@ -64,7 +64,10 @@ extension Session {
 
     /// A modern request is over.
     func endModern(mayReuse: Bool) {
-        let (peers, isListener, subscribed) = state.withLockedValue { state in
+        let ended = state.withLockedValue {
+            state -> (peers: [String: UpstreamPeer], isListener: Bool, subscribed: [String: String])? in
+            // A task of it goes on.
+            guard !state.holdsTask else { return nil }
             state.isEnded = true
             defer {
                 state.peers.removeAll()
@@ -74,6 +77,7 @@ extension Session {
             }
             return (state.peers, state.unsolicited != nil, state.subscriptions)
         }
+        guard let (peers, isListener, subscribed) = ended else { return }
         if isListener { gateway.listenerEnded(self, subscriptions: subscribed) }
         for (name, peer) in peers {
             if let host = gateway.host(named: name) {

@@ -269,6 +269,7 @@ extension UpstreamHost: UpstreamPeerOwner {
         }
         if let exchange = peer.newestExchange(), exchange.emit(.inputRequired(bytes)) { return }
         if session.isModern {
+            if let task = gateway.heldTasks.task(of: session) { return task.asked(bytes) }
             return peer.respond(RPCError(code: .internalError, message: "the client's request is over").response(id: id), to: id)
         }
         session.sendUnsolicited(bytes)

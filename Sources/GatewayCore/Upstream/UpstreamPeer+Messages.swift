@@ -81,7 +81,7 @@ extension UpstreamPeer {
                 ExchangeFailure(.upstreamBroken, "upstream \"\(name)\" answered with a result that is no object"))
             return
         }
-        if askClient(message, entry) { return }
+        if askClient(message, entry) || asksForTask(message, entry) { return }
         if let exchange = entry.handler as? Exchange, exchange.mayBecomeTask { rememberTask(exchange, call: call, core: core) }
         entry.handler.upstreamResponded(message)
     }

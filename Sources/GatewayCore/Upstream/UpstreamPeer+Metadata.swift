@@ -5,16 +5,21 @@ import NIOCore
 /// What requests say of their client, and to a server of which era.
 extension RequestMetadata {
     /// The members of `_meta` that say the same as raw `params` of `initialize`.
-    static func members(ofInitialize params: ByteBuffer, revision: Revision = .latestModern, logLevel: LogLevel? = nil) -> ByteBuffer {
+    static func members(
+        ofInitialize params: ByteBuffer, revision: Revision = .latestModern, logLevel: LogLevel? = nil, declaresTasks: Bool = false
+    )
+        -> ByteBuffer
+    {
         let json = try? JSONText(validating: params)
         func object(_ name: StaticString) -> ByteBuffer? {
             guard let json else { return nil }
             let span = json.member(name, of: json.root)
             return json.isObject(span) ? json.slice(span) : nil
         }
+        var capabilities = object("capabilities") ?? ByteBuffer(string: "{}")
+        if declaresTasks { capabilities = TasksExtension.declared(in: capabilities) }
         var members = members(
-            revision: revision, clientCapabilities: object("capabilities") ?? ByteBuffer(string: "{}"), clientInfo: object("clientInfo"),
-            logLevel: logLevel?.rawValue)
+            revision: revision, clientCapabilities: capabilities, clientInfo: object("clientInfo"), logLevel: logLevel?.rawValue)
         members.replaceLineBreaks()
         return members
     }
@@ -38,8 +43,10 @@ extension UpstreamPeer {
         switch (request.origin, era) {
         case (.gateway, .legacy), (.legacy, .legacy), (.modern, .modern): return insertion()
         case (.modern, .legacy): return RequestMetadata.removal(from: request.message, inserting: request.metaMembers)
-        case (.gateway, .modern): members = settings.requestMembers
-        case (.legacy(let session), .modern): members = session.requestMembers
+        case (.gateway, .modern):
+            members = request.declaresTasks ? settings.taskRequestMembers : settings.requestMembers
+        case (.legacy(let session), .modern):
+            members = request.declaresTasks ? session.makeRequestMembers(declaresTasks: true) : session.requestMembers
         }
         if let more = request.metaMembers {
             members.writeStaticString(",")
@@ -55,8 +62,14 @@ extension Session {
     var requestMembers: ByteBuffer {
         let (level, known) = state.withLockedValue { ($0.logLevel, $0.requestMembers) }
         if let known, known.level == level { return known.members }
-        let members = RequestMetadata.members(ofInitialize: initializeParams, logLevel: level)
+        let members = makeRequestMembers(declaresTasks: false)
         state.withLockedValue { $0.requestMembers = (level, members) }
         return members
+    }
+
+    /// The same, made anew.
+    func makeRequestMembers(declaresTasks: Bool) -> ByteBuffer {
+        let level = state.withLockedValue { $0.logLevel }
+        return RequestMetadata.members(ofInitialize: initializeParams, logLevel: level, declaresTasks: declaresTasks)
     }
 }

@@ -41,6 +41,8 @@ public struct UpstreamPeerSettings: Sendable {
     public let probeTimeout: TimeAmount
     /// Raw members of `_meta` that a modern server gets with the requests of the gateway's own.
     let requestMembers: ByteBuffer
+    /// The same with the extension of tasks.
+    let taskRequestMembers: ByteBuffer
     /// What the conversations with the server have found out together.
     let knownEra: KnownEra
 
@@ -62,6 +64,7 @@ public struct UpstreamPeerSettings: Sendable {
         self.probeTimeout = min(probeTimeout, .nanoseconds(handshakeTimeout.nanoseconds / 2))
         self.knownEra = knownEra
         requestMembers = RequestMetadata.members(ofInitialize: initializeParams)
+        taskRequestMembers = RequestMetadata.members(ofInitialize: initializeParams, declaresTasks: true)
         self.clientInputTimeout = clientInputTimeout
         self.initializeParams = initializeParams
         self.handshakeTimeout = handshakeTimeout
