@@ -1,4 +1,3 @@
-import EmbeddedStore
 import GatewayConfiguration
 import GatewayCore
 import HTTPTransport
@@ -32,7 +31,7 @@ struct GatewayMetrics: Sendable {
     }
 
     /// Figures that others keep, read at each scrape.
-    func watch(_ gateway: Gateway, _ store: EmbeddedStore) {
+    func watch(_ gateway: Gateway, _ stores: GatewayStores) {
         registry.onCollect { collection in
             collection.gauge("mcp_active_sessions", gateway.sessionsInMemory)
             collection.gauge("mcp_parked_exchanges", gateway.parkedExchangeCount)
@@ -44,18 +43,10 @@ struct GatewayMetrics: Sendable {
                 collection.gauge("mcp_upstream_queued_bytes", labels, upstream.queuedBytes)
             }
             collection.gauge("mcp_degraded", [("component", "upstream")], upstreams.contains { $0.failure != nil } ? 1 : 0)
-            let statistics = store.statistics
-            collection.gauge("mcp_stored_sessions", statistics.storedSessions)
-            collection.gauge("mcp_degraded", [("component", "store")], store.failure == nil ? 0 : 1)
-            collection.gauge("mcp_degraded", [("component", "event_log")], store.eventLogFailure == nil ? 0 : 1)
-            collection.gauge("mcp_store_queue_operations", statistics.queueDepth)
-            collection.gauge("mcp_store_queue_bytes", statistics.queuedBytes)
-            collection.counter("mcp_store_operations_total", statistics.operations)
-            collection.counter("mcp_store_batches_total", statistics.batches)
-            collection.counter("mcp_store_rejected_operations_total", statistics.rejectedOperations)
-            collection.counter("mcp_store_failed_operations_total", statistics.failedOperations)
-            collection.counter("mcp_events_dropped_total", [("reason", "bounds")], statistics.droppedEvents)
-            collection.counter("mcp_events_dropped_total", [("reason", "refused")], statistics.unloggedEvents)
+            let health = stores.health()
+            collection.gauge("mcp_degraded", [("component", "store")], health.store == nil ? 0 : 1)
+            collection.gauge("mcp_degraded", [("component", "event_log")], health.eventLog == nil ? 0 : 1)
+            stores.collect(collection)
         }
     }
 

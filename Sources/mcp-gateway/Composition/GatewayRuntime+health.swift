@@ -1,4 +1,3 @@
-import EmbeddedStore
 import GatewayConfiguration
 import GatewayCore
 import HTTPTransport
@@ -19,9 +18,10 @@ extension GatewayRuntime {
         let settings = configuration.gateway
         let figures = gateway.upstreamFigures
         let down = figures.filter { $0.failure != nil }.map(\.name)
+        let health = stores.health()
         let components = [
-            "store": store.failure.map { HealthReport.Component(status: "degraded", detail: $0) } ?? .init(status: "ok"),
-            "event_log": store.eventLogFailure.map { HealthReport.Component(status: "degraded", detail: $0) } ?? .init(status: "ok"),
+            "store": health.store.map { HealthReport.Component(status: "degraded", detail: $0) } ?? .init(status: "ok"),
+            "event_log": health.eventLog.map { HealthReport.Component(status: "degraded", detail: $0) } ?? .init(status: "ok"),
             "upstreams": down.isEmpty
                 ? .init(status: "ok") : .init(status: "degraded", detail: "not up: \(down.joined(separator: ", "))"),
         ]
@@ -61,7 +61,7 @@ extension GatewayRuntime {
         if gateway.isDraining { reasons.append("the gateway is stopping") }
         let starting = gateway.startingUpstreams
         if !starting.isEmpty { reasons.append("servers are starting: \(starting.joined(separator: ", "))") }
-        if let failure = store.failure { reasons.append("the store cannot write: \(failure)") }
+        if let failure = stores.health().store { reasons.append("the store cannot write: \(failure)") }
         for upstream in gateway.upstreamFigures where upstream.required && !upstream.isReady {
             reasons.append("the required server \"\(upstream.name)\" is not up: \(upstream.failure ?? "it is starting")")
         }

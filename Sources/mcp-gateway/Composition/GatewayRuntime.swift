@@ -1,6 +1,5 @@
 import AsyncHTTPClient
 import CStartupPages
-import EmbeddedStore
 import EnvironmentTools
 import Foundation
 import GatewayConfiguration
@@ -20,7 +19,7 @@ struct UnavailableStore: Error, CustomStringConvertible { let description: Strin
 final class GatewayRuntime: Sendable {
     let configuration: GatewayConfiguration
     let eventLoopGroup: MultiThreadedEventLoopGroup
-    let store: EmbeddedStore
+    let stores: GatewayStores
     let httpClient: HTTPClient
     let gateway: Gateway
     let upstreams: UpstreamFactory
@@ -42,14 +41,8 @@ final class GatewayRuntime: Sendable {
         if isDurable, settings.store.kind == .redis { throw UnavailableStore(description: "this build cannot keep sessions in Redis") }
         // Before anything that records.
         metrics = GatewayMetrics(settings)
-        let limits = EventLogLimits(
-            maxEventsPerStream: settings.streams.maxEventsPerStream, maxBytesPerStream: settings.streams.maxBytesPerStream)
-        if isDurable, settings.store.kind == .embedded {
-            store = try EmbeddedStore.open(directory: settings.store.dataDirectory, limits: limits, logger: LogModule.store.logger)
-        } else {
-            store = try EmbeddedStore.inMemory(limits: limits, logger: LogModule.store.logger)
-        }
-        let authority = SessionIDAuthority(key: try store.signingKey())
+        stores = try GatewayStores.open(settings, isDurable: isDurable)
+        let authority = SessionIDAuthority(key: stores.signingKey)
         eventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
         let probe = StreamableHTTPClientConfiguration(url: "http://127.0.0.1")
         httpClient = HTTPClient(eventLoopGroup: eventLoopGroup, configuration: probe.httpClientConfiguration)
@@ -58,10 +51,11 @@ final class GatewayRuntime: Sendable {
             settings.environmentTools.enabled
             ? EnvironmentTools.tools(settings: settings.environment, eventLoopGroup: eventLoopGroup) : []
         gateway = Gateway(
-            settings: settings.core, sessions: store, events: store, authority: authority, clock: clock, builtins: builtins,
+            settings: settings.core, sessions: stores.sessions, events: stores.events, cluster: stores.cluster, authority: authority,
+            clock: clock, builtins: builtins,
             eventLoopGroup: eventLoopGroup, logger: LogModule.core.logger, upstreamLogger: LogModule.upstream.logger)
         upstreams = UpstreamFactory(settings: settings, httpClient: httpClient, logger: LogModule.upstream.logger)
-        metrics?.watch(gateway, store)
+        metrics?.watch(gateway, stores)
     }
 
     /// Starts upstreams and the periodic work.
@@ -76,7 +70,7 @@ final class GatewayRuntime: Sendable {
     func stop() async {
         await gateway.shutdown()
         try? await httpClient.shutdown()
-        store.close()
+        await stores.close()
         try? await eventLoopGroup.shutdownGracefully()
     }
 
