@@ -23,7 +23,7 @@ final class TestServer: Sendable {
     /// Runs `body` with a server, and stops it.
     static func run(
         _ change: (inout HTTPTransportSettings) -> Void = { _ in }, core changeCore: (inout CoreSettings) -> Void = { _ in },
-        limits: EventLogLimits = EventLogLimits(),
+        limits: EventLogLimits = EventLogLimits(), instance: SharedHomes.Instance? = nil,
         _ body: (TestServer) async throws -> Void
     ) async throws {
         var settings = HTTPTransportSettings()
@@ -37,9 +37,10 @@ final class TestServer: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let eventLoops = MultiThreadedEventLoopGroup.singleton
-        let store = try EmbeddedStore.inMemory(limits: limits, logger: logger)
+        let store = try instance?.homes.store ?? EmbeddedStore.inMemory(limits: limits, logger: logger)
         let gateway = Gateway(
-            settings: coreSettings, sessions: store, events: store, authority: SessionIDAuthority(key: try store.signingKey()),
+            settings: coreSettings, sessions: instance ?? store, events: store, cluster: instance?.services,
+            authority: SessionIDAuthority(key: try store.signingKey()),
             clock: GatewayClock { WallTime(milliseconds: 1_800_000_000_000) }, builtins: [], eventLoopGroup: eventLoops, logger: logger)
         let upstream = ScriptedUpstream()
         gateway.start()
@@ -64,8 +65,10 @@ final class TestServer: Sendable {
             defer { hasReturned.update { $0 = true } }
             try await group.run()
         }
+        let found = try await port.wait(for: "the server to listen") { $0 }
+        instance?.listens(on: found)
         let test = TestServer(
-            port: try await port.wait(for: "the server to listen") { $0 }, gateway: gateway, upstream: upstream, store: store, group: group,
+            port: found, gateway: gateway, upstream: upstream, store: store, group: group,
             hasReturned: hasReturned)
         let result: Result<Void, any Error>
         do { result = .success(try await body(test)) } catch { result = .failure(error) }
@@ -73,7 +76,7 @@ final class TestServer: Sendable {
         await group.triggerGracefulShutdown()
         await gateway.shutdown()
         try? await running.value
-        store.close()
+        if instance == nil { store.close() }
         try result.get()
     }
 

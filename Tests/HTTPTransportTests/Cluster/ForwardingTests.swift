@@ -1,0 +1,181 @@
+import EmbeddedStore
+import GatewayCore
+import NIOCore
+import Testing
+
+@testable import HTTPTransport
+
+@Suite("Several instances")
+struct ForwardingTests {
+    /// Two servers that share one store.
+    private func pair(
+        _ change: (inout HTTPTransportSettings) -> Void = { _ in }, _ body: (SharedHomes, Node, Node) async throws -> Void
+    ) async throws {
+        let homes = try SharedHomes()
+        let (first, second) = (homes.instance("a"), homes.instance("b"))
+        try await TestServer.run(change, instance: first) { one in
+            try await TestServer.run(change, instance: second) { two in
+                try await body(homes, Node(server: one, instance: first), Node(server: two, instance: second))
+            }
+        }
+        homes.store.close()
+    }
+
+    struct Node {
+        let server: TestServer
+        let instance: SharedHomes.Instance
+    }
+
+    @Test("a request is served by the session's home, wherever it lands, and asked for only once")
+    func lands() async throws {
+        try await pair { homes, a, b in
+            let session = try await a.server.session()
+            #expect(homes.home(of: session) == "a")
+            for round in 0..<5 {
+                let answer = try await b.server.response(to: Request.post(Request.call("up__echo", id: "\(round)"), session: session))
+                #expect(answer.status == 200)
+                #expect(answer.body.contains("\"id\":\(round)"))
+            }
+            #expect(homes.claims == 1)
+            #expect(a.server.gateway.sessionsInMemory == 1)
+            #expect(b.server.gateway.sessionsInMemory == 0)
+        }
+    }
+
+    @Test("what the client sees is what its home says: statuses, fields, request ids")
+    func fidelity() async throws {
+        try await pair { _, a, b in
+            let session = try await a.server.session()
+            let fields = [("x-request-id", "mine"), ("origin", "http://localhost:5173")]
+            let refused = try await b.server.response(to: Request.post("{\"jsonrpc\":\"2.0\",\"id\":1}", session: session, fields: fields))
+            #expect(refused.status == 400)
+            let answer = try await b.server.response(to: Request.post(Request.ping(), session: session, fields: fields))
+            #expect(answer.status == 200)
+            #expect(answer.head["x-request-id"] == "mine")
+            #expect(answer.head["access-control-allow-origin"] == "http://localhost:5173")
+            let unknown = try await b.server.response(to: Request.post(Request.ping(), session: "9a4b8c7d-0000-4000-8000-000000000000"))
+            #expect(unknown.status == 404)
+        }
+    }
+
+    @Test("a stream that is listened to elsewhere brings what happens at home, and a break of it is noticed there")
+    func listens() async throws {
+        try await pair { _, a, b in
+            let session = try await a.server.session()
+            let (client, _) = try await b.server.listen(session: session)
+            #expect(try await a.server.connectedStreams(of: session) == 1)
+            a.server.upstream.changeTools()
+            #expect(try await client.message().data?.contains("notifications/tools/list_changed") == true)
+            await client.close()
+            try await a.server.wait(until: "the stream is let go") { try await a.server.connectedStreams(of: session) == 0 }
+        }
+    }
+
+    @Test("DELETE elsewhere ends the session at home")
+    func delete() async throws {
+        try await pair { homes, a, b in
+            let session = try await a.server.session()
+            #expect(try await b.server.response(to: Request.make("DELETE", session: session)).status == 204)
+            #expect(homes.home(of: session) == nil)
+            #expect(try await a.server.response(to: Request.post(Request.ping(), session: session)).status == 404)
+        }
+    }
+
+    @Test("an answer in progress is lost with its home, and said to be; the session goes on elsewhere")
+    func dies() async throws {
+        try await pair { homes, a, b in
+            let session = try await a.server.session()
+            let client = try await b.server.connect()
+            try await client.send(Request.post(Request.call("up__hold", id: "7"), session: session))
+            try await a.server.upstream.waitForHeld()
+            a.instance.die()
+            let answer = try await client.response()
+            #expect(answer.status == 200)
+            #expect(answer.body.contains("\"id\":7") && answer.body.contains("outcome of this request is unknown"))
+            #expect(try await b.server.response(to: Request.post(Request.ping(), session: session)).status == 200)
+            #expect(homes.home(of: session) == "b")
+            a.server.upstream.release()
+        }
+    }
+
+    @Test("a request that may be worked on twice is taken over from a home that died")
+    func repeats() async throws {
+        try await pair { homes, a, b in
+            let session = try await a.server.session()
+            a.instance.movesAway()
+            let client = try await b.server.connect()
+            try await client.send(Request.post(Request.ping(id: "8"), session: session))
+            a.instance.die()
+            let answer = try await client.response()
+            #expect(answer.status == 200)
+            #expect(answer.body.contains("\"id\":8"))
+            #expect(homes.home(of: session) == "b")
+        }
+    }
+
+    @Test("a home that lives and cannot be reached is said so when the time is over")
+    func unreachable() async throws {
+        try await pair({ $0.forwardTimeout = .milliseconds(300) }) { homes, a, b in
+            let session = try await a.server.session()
+            a.instance.movesAway()
+            let answer = try await b.server.response(to: Request.post(Request.ping(), session: session))
+            #expect(answer.status == 421)
+            #expect(answer.body.contains("cannot be reached"))
+            #expect(homes.home(of: session) == "a")
+        }
+    }
+
+    @Test("an instance that drains gives its sessions away and sends on what is new")
+    func drains() async throws {
+        try await pair { homes, a, b in
+            let session = try await a.server.session()
+            let keptOpen = try await a.server.connect()
+            #expect(try await keptOpen.response(to: Request.post(Request.ping(), session: session)).status == 200)
+            // Something in progress keeps the server up.
+            let busy = try await a.server.session()
+            let caller = try await a.server.connect()
+            try await caller.send(Request.post(Request.call("up__hold"), session: busy))
+            try await a.server.upstream.waitForHeld()
+            await a.server.drain()
+            try await b.server.wait(until: "the session is given away") { homes.home(of: session) == nil }
+            #expect(homes.home(of: busy) == "a")
+            let moved = try await keptOpen.response(to: Request.post(Request.ping(id: "2"), session: session))
+            #expect(moved.status == 200)
+            #expect(homes.home(of: session) == "b")
+            a.server.upstream.release()
+            #expect(try await caller.response().status == 200)
+        }
+    }
+
+    @Test("an instance without the store asks the others, and serves on by itself when none has it")
+    func degrades() async throws {
+        try await pair { homes, a, b in
+            let session = try await a.server.session()
+            a.instance.cutOff(true)
+            b.instance.cutOff(true)
+            // Nobody reaches the store: the home goes on with what it has, also through the other.
+            #expect(try await a.server.response(to: Request.post(Request.ping(), session: session)).status == 200)
+            #expect(try await b.server.response(to: Request.post(Request.ping(), session: session)).status == 200)
+            #expect(homes.home(of: session) == "a")
+            b.instance.cutOff(false)
+            a.instance.die()
+            // The other does, and takes the session over.
+            #expect(try await a.server.response(to: Request.post(Request.ping(), session: session)).status == 200)
+            #expect(homes.home(of: session) == "b")
+            #expect(a.server.gateway.sessionsInMemory == 0)
+        }
+    }
+
+    @Test("a request that only claims to come from an instance is refused")
+    func forged() async throws {
+        try await pair { _, a, _ in
+            let session = try await a.server.session()
+            for field in ["b;1800000000000;1;00", "nonsense", "b;1800000000000;1;" + String(repeating: "0", count: 64)] {
+                let answer = try await a.server.response(
+                    to: Request.post(
+                        Request.ping(), session: session, fields: [("mcp-gateway-forward", field), ("origin", "http://evil.example")]))
+                #expect(answer.status == 403)
+            }
+        }
+    }
+}
