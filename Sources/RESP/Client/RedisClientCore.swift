@@ -1,0 +1,256 @@
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// The client on its event loop: it moves commands between mailbox, queue and connection, and keeps a connection.
+final class RedisClientCore {
+    let configuration: RedisConfiguration
+    let eventLoop: any EventLoop
+    let shared: RedisClientShared
+    var logger: Logger
+    let connector: RedisConnector
+    private var queue = CommandQueue()
+    /// The connection that commands are sent on, or whose last answers are awaited.
+    private var connection: RedisConnection?
+    /// Whether nothing more is sent on the connection, because another takes its place.
+    private var isLeaving = false
+    private var reconnect: ReconnectLoop!
+    private var expiry: (timer: Scheduled<Void>, at: NIODeadline)?
+    private var handover: Scheduled<Void>?
+    private var repeatTimer: Scheduled<Void>?
+    private var lastAddress: RedisAddress?
+    private var lostSince: ContinuousClock.Instant?
+    private var shutdownPromise: EventLoopPromise<Void>?
+    private var isShutDown = false
+    private var subscriptions: [ObjectIdentifier: SubscriptionCore] = [:]
+
+    init(configuration: RedisConfiguration, eventLoop: any EventLoop, shared: RedisClientShared, logger: Logger) {
+        self.configuration = configuration
+        self.eventLoop = eventLoop
+        self.shared = shared
+        self.logger = logger
+        connector = RedisConnector(configuration: configuration, counters: shared.counters, eventLoop: eventLoop, logger: logger)
+    }
+
+    func start() {
+        guard !isShutDown else { return }
+        reconnect = ReconnectLoop(
+            connector: connector, configuration: configuration, eventLoop: eventLoop,
+            onConnected: { [weak self] in self?.connected($0) }, onFailure: { [weak self] in self?.failedToConnect($0) })
+        reconnect.connect()
+    }
+
+    // MARK: - Commands
+
+    /// Takes what callers submitted since the last turn.
+    func takeSubmitted() {
+        let commands = shared.mailbox.withLockedValue { mailbox -> [PendingCommand] in
+            mailbox.isScheduled = false
+            defer { mailbox.commands = [] }
+            return mailbox.commands
+        }
+        for command in commands { queue.append(command) }
+        write()
+        scheduleExpiry()
+    }
+
+    /// Writes what waits, as long as the socket takes it, and flushes once.
+    private func write() {
+        guard let connection, !isLeaving, queue.hasWaiting else { return }
+        var batch = ByteBufferAllocator().buffer(capacity: 4096)
+        while connection.isWritable, let bytes = queue.nextToSend() {
+            if bytes.readableBytes < 16 * 1024 {
+                batch.writeImmutableBuffer(bytes)
+                guard batch.readableBytes >= 64 * 1024 else { continue }
+                connection.write(batch)
+                batch = ByteBufferAllocator().buffer(capacity: 4096)
+            } else {
+                // Large ones are not copied.
+                if batch.readableBytes > 0 { connection.write(batch) }
+                connection.write(bytes)
+                batch = ByteBufferAllocator().buffer(capacity: 4096)
+            }
+        }
+        if batch.readableBytes > 0 { connection.write(batch) }
+        connection.flush()
+    }
+
+    private func complete(_ command: PendingCommand, _ result: Result<RESPValue, RedisError>) {
+        guard let reply = command.reply else { return }
+        shared.counters.release(bytes: command.bytes.readableBytes)
+        if case .failure(let error) = result {
+            switch error {
+            case .server: shared.counters.increment(.serverErrors)
+            case .timeout:
+                shared.counters.increment(.timeouts)
+                shared.counters.increment(.failures)
+            default: shared.counters.increment(.failures)
+            }
+        }
+        reply.complete(result)
+    }
+
+    /// Sees to it that commands end when their deadline passes, 10 ms late at most.
+    private func scheduleExpiry(notBefore: NIODeadline = .uptimeNanoseconds(0)) {
+        let at = max(queue.earliestDeadline, notBefore)
+        guard queue.earliestDeadline < .distantFuture else { return }
+        if let expiry {
+            guard at < expiry.at else { return }
+            expiry.timer.cancel()
+        }
+        let timer = eventLoop.run(at: at) { [weak self] in self?.expire() }
+        expiry = (timer, at)
+    }
+
+    private func expire() {
+        expiry = nil
+        let now = NIODeadline.now()
+        for (command, error) in queue.expire(now: now) { complete(command, .failure(error)) }
+        scheduleExpiry(notBefore: now + .milliseconds(10))
+        finishShutdown()
+    }
+
+    // MARK: - Connections
+
+    private func connected(_ connection: RedisConnection) {
+        connection.owner = self
+        self.connection = connection
+        isLeaving = false
+        if let lastAddress {
+            shared.counters.increment(.reconnects)
+            if lastAddress != connection.address { shared.counters.increment(.failovers) }
+        }
+        lastAddress = connection.address
+        lostSince = nil
+        logger.info(
+            "connected to Redis", metadata: ["address": "\(connection.address)", "protocol": "\(connection.isRESP3 ? "RESP3" : "RESP2")"])
+        change(to: .connected(to: connection.address))
+        write()
+    }
+
+    private func failedToConnect(_ failure: ConnectFailure) {
+        shared.counters.increment(.connectFailures)
+        if shutdownPromise != nil { return finishShutdown() }
+        guard !shared.state.withLockedValue({ $0.state.isConnected }) else { return }
+        reconnecting(failure.description)
+    }
+
+    private func reconnecting(_ reason: String) {
+        let since = lostSince ?? .now
+        lostSince = since
+        let state = RedisClientState.reconnecting(since: since, reason: reason)
+        guard shared.state.withLockedValue({ $0.state }) != state else { return }
+        logger.warning("no connection to Redis", metadata: ["reason": "\(reason)"])
+        change(to: state)
+    }
+
+    /// Sends nothing more on the connection, and replaces it as soon as what was sent is answered.
+    private func leave(_ reason: String) {
+        guard let connection, !isLeaving else { return }
+        isLeaving = true
+        logger.info("leaving a Redis server", metadata: ["address": "\(connection.address)", "reason": "\(reason)"])
+        handover = eventLoop.run(in: TimeAmount(configuration.handoverTimeout)) { [weak self] in
+            self?.connection?.close(ConnectFailure(.notMaster, reason))
+        }
+    }
+
+    private func change(to state: RedisClientState) {
+        let handlers = shared.state.withLockedValue { shared in
+            shared.state = state
+            return shared.handlers
+        }
+        for handler in handlers { handler(state) }
+    }
+
+    // MARK: - Subscriptions
+
+    func start(_ subscription: SubscriptionCore) {
+        guard !isShutDown else { return subscription.end() }
+        subscriptions[ObjectIdentifier(subscription)] = subscription
+        subscription.start(connector: connector, configuration: configuration, logger: logger) { [weak self, weak subscription] in
+            guard let subscription else { return }
+            self?.subscriptions[ObjectIdentifier(subscription)] = nil
+        }
+    }
+
+    // MARK: - Shutdown
+
+    func shutdown(_ promise: EventLoopPromise<Void>) {
+        if isShutDown { return promise.succeed() }
+        if let shutdownPromise { return shutdownPromise.futureResult.cascade(to: promise) }
+        takeSubmitted()
+        shutdownPromise = promise
+        finishShutdown()
+    }
+
+    private func finishShutdown() {
+        guard let promise = shutdownPromise, connection == nil || queue.isEmpty else { return }
+        shutdownPromise = nil
+        isShutDown = true
+        reconnect?.stop()
+        expiry?.timer.cancel()
+        handover?.cancel()
+        repeatTimer?.cancel()
+        let connection = connection
+        self.connection = nil
+        connection?.owner = nil
+        connection?.close(ConnectFailure(.unreachable, "the client was shut down"))
+        for command in queue.takeUnsent() { complete(command, .failure(.shutdown)) }
+        for subscription in subscriptions.values { subscription.end() }
+        change(to: .shutDown)
+        shared.state.withLockedValue { $0.handlers = [] }
+        promise.succeed()
+    }
+}
+
+extension RedisClientCore: RedisConnectionOwner {
+    func connection(_ connection: RedisConnection, received value: RESPValue) {
+        if case .push = value { return }
+        switch queue.answered(value) {
+        case .complete(let command, let result): complete(command, result)
+        case .none: break
+        case .changeServer(let error):
+            shared.counters.increment(.repeats)
+            leave(String(error.code))
+        case .again(let later):
+            shared.counters.increment(.repeats)
+            guard later else { break }
+            guard repeatTimer == nil else { break }
+            repeatTimer = eventLoop.run(in: TimeAmount(configuration.repeatDelay)) { [weak self] in
+                self?.repeatTimer = nil
+                self?.queue.releaseDelayed()
+                self?.write()
+            }
+        case .unexpected: connection.close(ConnectFailure(.unreachable, "the server answers what was not asked"))
+        }
+    }
+
+    func connectionDidRead(_ connection: RedisConnection) {
+        // Scripts that were not known are sent again from here.
+        write()
+        if isLeaving, !queue.hasSent { connection.close(ConnectFailure(.notMaster, "the server is no master any more, or does not serve")) }
+        finishShutdown()
+    }
+
+    func connectionIsExpecting(_ connection: RedisConnection) -> Bool { queue.hasSent }
+
+    func connectionWantsPing(_ connection: RedisConnection) {
+        queue.prepend(RedisCommand("PING").bytes)
+        write()
+    }
+
+    func connectionBecameWritable(_ connection: RedisConnection) { write() }
+
+    func connectionClosed(_ connection: RedisConnection, _ failure: ConnectFailure) {
+        guard connection === self.connection else { return }
+        self.connection = nil
+        isLeaving = false
+        handover?.cancel()
+        repeatTimer?.cancel()
+        repeatTimer = nil
+        for command in queue.connectionLost() { complete(command, .failure(.connectionLost(wasSent: true))) }
+        if shutdownPromise != nil { return finishShutdown() }
+        reconnecting(failure.description)
+        reconnect.connectionEnded(connection, wasAsked: failure.kind == .notMaster)
+    }
+}
