@@ -241,7 +241,8 @@ let package = Package(
         .testTarget(name: "MCPHTTPClientTests", dependencies: ["MCPHTTPClient", "ScriptedHTTPServer"], swiftSettings: settings),
         .testTarget(name: "StdioTransportTests", dependencies: ["ScriptedHTTPServer", "StdioTransport"], swiftSettings: settings),
         .testTarget(
-            name: "CommandTests", dependencies: ["GatewayCore", "MCPProtocol", "Telemetry", "mcp-gateway"], swiftSettings: settings),
+            name: "CommandTests", dependencies: ["GatewayConfiguration", "GatewayCore", "MCPProtocol", "Telemetry", "mcp-gateway"],
+            swiftSettings: settings),
         .testTarget(
             name: "HTTPTransportTests",
             dependencies: [

@@ -13,7 +13,7 @@ struct MCPGateway: AsyncParsableCommand {
         version: GatewayVersion.current,
         subcommands: [
             ServeCommand.self, StdioCommand.self, ConnectCommand.self, ToolsCommand.self, ImportCommand.self, HealthCommand.self,
-            DoctorCommand.self,
+            DoctorCommand.self, NGINXConfigCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)
 }

@@ -56,6 +56,10 @@ class CommandLine:
         return [str(BINARY), "doctor", "--config", str(config), "--data-directory", str(data)]
 
     @staticmethod
+    def nginx_config(*options: str) -> list[str]:
+        return [str(BINARY), "nginx-config", *options]
+
+    @staticmethod
     def import_file(source: Path, config: Path) -> list[str]:
         return [str(BINARY), "import", str(source), "--output", str(config)]
 

@@ -56,7 +56,7 @@ def test_the_configuration_example_and_the_clients_files_can_be_imported(tmp_pat
 
 
 @pytest.mark.binary
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"`mcp-gateway (\w+)", README))))
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`mcp-gateway ([\w-]+)", README))))
 def test_every_command_exists(command: str) -> None:
     done = run([str(BINARY), command, "--help"])
     assert done.returncode == 0, done.stderr
