@@ -258,6 +258,53 @@ import Testing
         #expect(bench.owner.notifications.map(\.methodName) == [.toolsListChanged, .toolsListChanged, .resourcesUpdated])
     }
 
+    @Test("over HTTP the old subscription stays open for a moment, and what it tells of resources counts")
+    func streams() throws {
+        let bench = PeerBench(era: .auto)
+        try makeReady(bench)
+        bench.link.needsParameterHeaders = true
+        let first = bench.link.messages(of: .subscriptionsListen)[0]
+        bench.link.acknowledge(first)
+        _ = listen(bench, ["x://1"])
+        let second = try #require(bench.link.messages(of: .subscriptionsListen).last)
+        bench.link.acknowledge(second)
+        _ = listen(bench, ["x://2"])
+        let third = try #require(bench.link.messages(of: .subscriptionsListen).last)
+        bench.link.acknowledge(third)
+        #expect(bench.link.messages(of: .cancelled).isEmpty)
+        // Late: it was on its way on the old stream.
+        bench.link.notify("notifications/resources/updated", of: second, #","uri":"x://1""#)
+        #expect(bench.owner.notifications.map(\.methodName) == [.resourcesUpdated])
+        // A list is read again in any case.
+        bench.link.notify("notifications/tools/list_changed", of: second)
+        #expect(bench.owner.notifications.count == 1)
+        #expect(bench.owner.missed.isEmpty)
+        bench.loop.advanceTime(by: .milliseconds(600))
+        #expect(bench.link.messages(of: .cancelled).count == 2)
+        #expect(bench.owner.missed == [[.toolsListChanged, .resourcesListChanged]])
+        bench.link.notify("notifications/resources/updated", of: second, #","uri":"x://1""#)
+        #expect(bench.owner.notifications.count == 1)
+    }
+
+    @Test(
+        "lists that changed while one subscription took the place of another over HTTP are told of, and no others",
+        arguments: [true, false])
+    func missed(isChanged: Bool) throws {
+        let server = ScriptedServer(
+            "s", capabilities: #"{"tools":{"listChanged":true},"resources":{"subscribe":true}}"#, lists: [.tools: #"{"name":"a"}"#],
+            era: .modern)
+        let bench = GatewayBench([server])
+        server.link.needsParameterHeaders = true
+        let session = try bench.session()
+        let listener = try bench.listen(session)
+        if isChanged { server.set(.tools, #"{"name":"b"}"#) }
+        #expect(try bench.request("resources/subscribe", #"{"uri":"x://1"}"#, in: session).result == "{}")
+        bench.loop.advanceTime(by: .seconds(1))
+        bench.settle()
+        #expect(listener.methods == (isChanged ? ["notifications/tools/list_changed"] : []))
+        #expect(try bench.request("tools/list", in: session).result?.contains("s__b") == isChanged)
+    }
+
     @Test("a resource that is listened to already is agreed on at once")
     func again() throws {
         let bench = PeerBench(era: .auto)

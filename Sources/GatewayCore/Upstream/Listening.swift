@@ -5,7 +5,9 @@ import NIOCore
 /// basic/patterns/subscriptions). A value without I/O.
 ///
 /// There is one at a time but for the moment in which another takes its place: the old one counts until the new one is acknowledged, so that
-/// nothing is missed and nothing is told twice.
+/// nothing is missed and nothing is told twice. Where each has a stream of its own, what the old one has on its way may come after the new one's
+/// acknowledgement: there it stays open for a moment, and what it tells of resources still counts. What it tells of lists need not: they
+/// are read again when it is taken back.
 struct Listening {
     /// The flags that are set in every filter.
     let flags: [StaticString]
@@ -17,6 +19,8 @@ struct Listening {
     private(set) var uris: Set<String> = []
     /// Open requests, with the resources in their filters.
     private var calls: [UInt64: Set<String>] = [:]
+    /// Those that another has taken the place of and that are not taken back yet.
+    private(set) var replaced: Set<UInt64> = []
     /// The newest.
     private(set) var newest: UInt64?
     /// The newest that is acknowledged, whose notifications count.
@@ -39,7 +43,12 @@ struct Listening {
         hasResources = info.has("resources", "subscribe")
     }
 
-    func owns(_ call: UInt64) -> Bool { calls[call] != nil }
+    func owns(_ call: UInt64) -> Bool { calls[call] != nil || replaced.contains(call) }
+
+    /// Whether a notification of that request counts.
+    func counts(_ call: UInt64, _ method: Method) -> Bool {
+        call == current || replaced.contains(call) && !SubscriptionFilter.lists.contains { $0.method == method }
+    }
 
     /// Whether another request is needed for what is wanted now.
     var isOutOfDate: Bool {
@@ -65,25 +74,35 @@ struct Listening {
     mutating func close() -> [UInt64] {
         defer {
             calls.removeAll()
+            replaced.removeAll()
             newest = nil
             current = nil
         }
-        return calls.keys.sorted()
+        return (Array(calls.keys) + replaced).sorted()
     }
 
     /// The server has agreed.
     ///
+    /// - Parameter keepsReplaced: the requests that it takes the place of are taken back later, each with ``takesBack(_:)``.
     /// - Returns: the requests that it takes the place of, what was asked, and whether something may have been missed; nil when it is no
     ///   request that counts.
-    mutating func acknowledged(_ call: UInt64) -> (replaced: [UInt64], asked: Set<String>, wasInterrupted: Bool)? {
+    mutating func acknowledged(_ call: UInt64, keepsReplaced: Bool = false) -> (
+        replaced: [UInt64], asked: Set<String>, wasInterrupted: Bool
+    )? {
         guard let asked = calls[call], call >= current ?? 0 else { return nil }
         current = call
         failures = 0
         let old = calls.keys.filter { $0 < call }.sorted()
         for call in old { calls.removeValue(forKey: call) }
+        if keepsReplaced { replaced.formUnion(old) }
         defer { hasGap = false }
         return (old, asked, hasGap)
     }
+
+    /// A request that was replaced is taken back now.
+    ///
+    /// - Returns: whether it was the last one; nil when it is gone already.
+    mutating func takesBack(_ call: UInt64) -> Bool? { replaced.remove(call).map { _ in replaced.isEmpty } }
 
     enum End {
         /// It was replaced already.
@@ -98,6 +117,7 @@ struct Listening {
 
     /// One has ended without being taken back.
     mutating func ended(_ call: UInt64, isRefusal: Bool) -> End {
+        replaced.remove(call)
         guard let asked = calls.removeValue(forKey: call), call == newest else { return .nothing }
         if let current, current != call, let old = calls[current] {
             newest = current

@@ -239,6 +239,12 @@ extension UpstreamHost: UpstreamPeerOwner {
         settle()
     }
 
+    /// Reads them again; clients hear of it when they are not what they were.
+    func peer(_ peer: UpstreamPeer, mayHaveMissed methods: [MCPProtocol.Method]) {
+        let kinds = CatalogueKind.allCases.filter { methods.contains($0.listChanged) && peer.currentInfo()?.has($0.capability) == true }
+        _ = refresh(kinds, from: peer)
+    }
+
     func peer(_ peer: UpstreamPeer, whenPassedOn body: @escaping @Sendable () -> Void) { gateway.whenPassedOn(body) }
 
     func peer(_ peer: UpstreamPeer, receivedRequest request: Message) {

@@ -20,6 +20,8 @@ public protocol UpstreamLink: AnyObject, Sendable {
     ///
     /// - Returns: false when requests have no streams of their own: then a notification takes it back.
     func abandon(call: UInt64) -> Bool
+    /// Whether each request is answered on a stream of its own, so that what comes on two has no order.
+    var callsHaveStreams: Bool { get }
     /// Whether calls of a modern server's tools have header fields, so that it must be known which.
     var needsParameterHeaders: Bool { get }
     /// The parameters that calls of tools repeat in header fields, by the tools' names.
@@ -31,6 +33,7 @@ public protocol UpstreamLink: AnyObject, Sendable {
 extension UpstreamLink {
     /// For links that are one stream.
     public func abandon(call: UInt64) -> Bool { false }
+    public var callsHaveStreams: Bool { false }
     public var hasUnreadInput: Bool { false }
     public var needsParameterHeaders: Bool { false }
     public func setParameterHeaders(_ headers: [String: [ParameterHeader]]) {}

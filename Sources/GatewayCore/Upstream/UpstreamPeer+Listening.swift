@@ -105,7 +105,7 @@ extension UpstreamPeer {
         }
         guard let call = message.json.callNumber(span), let listening = core.listening, listening.owns(call) else { return }
         if message.methodName == .subscriptionsAcknowledged { return acknowledged(call, by: message, core: core) }
-        guard call == listening.current else { return }
+        guard listening.counts(call, message.methodName) else { return }
         var bytes = ByteBuffer()
         bytes.write(message.bytes, splicing: RequestMetadata.subscriptionRemoval(from: message))
         guard let stripped = try? Message.parse(bytes) else { return }
@@ -113,8 +113,11 @@ extension UpstreamPeer {
     }
 
     private func acknowledged(_ call: UInt64, by message: Message, core: UpstreamPeerCore) {
-        guard let (replaced, asked, wasInterrupted) = core.listening?.acknowledged(call) else { return }
-        for call in replaced { sendCancelled(call: call, reason: nil, core: core) }
+        let keepsReplaced = core.link?.callsHaveStreams ?? false
+        guard let (replaced, asked, wasInterrupted) = core.listening?.acknowledged(call, keepsReplaced: keepsReplaced) else { return }
+        for call in replaced {
+            keepsReplaced ? takeBackLater(call, attempt: core.attempt) : sendCancelled(call: call, reason: nil, core: core)
+        }
         let json = message.json
         let agreed = Set(
             json.elements(of: json.member("resourceSubscriptions", of: message.param("notifications"))).compactMap { json.string($0) })
@@ -124,6 +127,19 @@ extension UpstreamPeer {
         for method in core.listening?.methods ?? [] {
             guard let notification = try? Message.parse(MessageWriter.notification(method: method.name)) else { continue }
             core.owner?.peer(self, receivedNotification: notification)
+        }
+    }
+
+    /// How long a replaced request stays open, so that what is on its way arrives.
+    private static let graceOfReplaced = TimeAmount.milliseconds(500)
+
+    /// Takes a replaced request back; after the last one the lists are read again, because a change may have come on neither stream in time.
+    private func takeBackLater(_ call: UInt64, attempt: UInt64) {
+        eventLoop.scheduleTask(in: Self.graceOfReplaced) {
+            let core = self.core.value
+            guard core.attempt == attempt, let isLast = core.listening?.takesBack(call) else { return }
+            self.sendCancelled(call: call, reason: nil, core: core)
+            if isLast, let methods = core.listening?.methods, !methods.isEmpty { core.owner?.peer(self, mayHaveMissed: methods) }
         }
     }
 

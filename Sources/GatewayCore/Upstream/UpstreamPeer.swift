@@ -14,11 +14,15 @@ public protocol UpstreamPeerOwner: AnyObject, Sendable {
     func peer(_ peer: UpstreamPeer, receivedRequest request: Message)
     /// A notification other than progress of a request.
     func peer(_ peer: UpstreamPeer, receivedNotification notification: Message)
+    /// Lists may have changed without a word of it.
+    func peer(_ peer: UpstreamPeer, mayHaveMissed methods: [MCPProtocol.Method])
     /// Runs `body` when everything that the peer said before has been passed on to the clients and the event log.
     func peer(_ peer: UpstreamPeer, whenPassedOn body: @escaping @Sendable () -> Void)
 }
 
 extension UpstreamPeerOwner {
+    /// For an owner that keeps no lists.
+    public func peer(_ peer: UpstreamPeer, mayHaveMissed methods: [MCPProtocol.Method]) {}
     /// For an owner that passes nothing on.
     public func peer(_ peer: UpstreamPeer, whenPassedOn body: @escaping @Sendable () -> Void) { body() }
 }

@@ -65,6 +65,7 @@ final class HTTPLink: UpstreamLink, StreamableHTTPClientDelegate {
     }
 
     var needsParameterHeaders: Bool { true }
+    var callsHaveStreams: Bool { true }
 
     func setParameterHeaders(_ headers: [String: [ParameterHeader]]) { state.value.client?.setParameterHeaders(headers) }
 

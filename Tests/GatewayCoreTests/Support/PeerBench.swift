@@ -12,6 +12,7 @@ final class RecordingOwner: UpstreamPeerOwner {
         var downs: [(reason: String, willRestart: Bool)] = []
         var requests: [Message] = []
         var notifications: [Message] = []
+        var missed: [[MCPProtocol.Method]] = []
     }
 
     private let state = NIOLockedValueBox(State())
@@ -21,6 +22,10 @@ final class RecordingOwner: UpstreamPeerOwner {
     var requests: [Message] { state.withLockedValue { $0.requests } }
     var notifications: [Message] { state.withLockedValue { $0.notifications } }
 
+    /// What may have been missed, each time.
+    var missed: [[MCPProtocol.Method]] { state.withLockedValue { $0.missed } }
+
+    func peer(_ peer: UpstreamPeer, mayHaveMissed methods: [MCPProtocol.Method]) { state.withLockedValue { $0.missed.append(methods) } }
     func peerBecameReady(_ peer: UpstreamPeer, info: UpstreamInfo) { state.withLockedValue { $0.ready.append(info) } }
     func peerWentDown(_ peer: UpstreamPeer, reason: String, willRestart: Bool) {
         state.withLockedValue { $0.downs.append((reason, willRestart)) }

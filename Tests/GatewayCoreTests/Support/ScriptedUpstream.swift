@@ -58,6 +58,8 @@ final class ScriptedLink: UpstreamLink {
     /// The names of the header fields of each tool.
     var parameterHeaders: [String: [String]] { state.withLockedValue { $0.parameterHeaders.mapValues { $0.map(\.name) } } }
 
+    var callsHaveStreams: Bool { needsParameterHeaders }
+
     func setParameterHeaders(_ headers: [String: [ParameterHeader]]) { state.withLockedValue { $0.parameterHeaders = headers } }
 
     func messages(of method: MCPProtocol.Method) -> [Message] { messages.filter { $0.method.isPresent && $0.methodName == method } }
