@@ -56,7 +56,7 @@ MODERN_ERRORS = {
     -32022: "UnsupportedProtocolVersionError",
 }
 LISTENED = ("notifications/tools/list_changed", "notifications/prompts/list_changed", "notifications/resources/list_changed",
-            "notifications/resources/updated", "notifications/subscriptions/acknowledged")  # fmt: skip
+            "notifications/resources/updated", "notifications/subscriptions/acknowledged", "notifications/tasks")  # fmt: skip
 
 
 def meta_of(message: Any) -> dict[str, Any]:

@@ -341,6 +341,48 @@ async def completion(peer: Peer, world: Path) -> None:
     assert (await peer.client.complete(template, {"name": "name", "value": "ap"})).completion.values == ["apple", "apricot"]
 
 
+# Tasks.
+
+
+class TaskRequest(types.Request[Any, Any]):
+    """A request about a task, which the SDK has no type for."""
+
+    name_param = "taskId"
+
+
+@feature("task")
+async def task(peer: Peer, world: Path) -> None:
+    assert peer.kind.revision >= "2025-11-25", "tasks came with 2025-11-25"
+
+    session = peer.client.session
+
+    async def ask(method: str, **params: Any) -> dict[str, Any]:
+        if method == "tools/call" and not peer.kind.is_modern:
+            # The SDK's client would take a CreateTaskResult for a CallToolResult that is broken.
+            data: dict[str, Any] = {"params": params}
+            options: dict[str, Any] = {}
+            session._stamp(data, options)
+            return await session._dispatcher.send_raw_request(method, data["params"], options)
+        kind = types.Request[Any, Any] if method == "tools/call" else TaskRequest
+        result = await session.send_request(kind(method=method, params=AnyParams(**params)), AnyResult)
+        return result.model_dump(by_alias=True, mode="json")
+
+    call = {"name": peer.named("long-job"), "arguments": {"seconds": 0.05}}
+    if peer.kind.is_modern:
+        created = await ask("tools/call", **call)
+        assert created["resultType"] == "task" and created["status"] == "working"
+        with anyio.fail_after(PATIENCE):
+            while (state := await ask("tasks/get", taskId=created["taskId"]))["status"] == "working":
+                await anyio.sleep(0.05)
+        assert state["status"] == "completed" and state["result"]["content"][0]["text"] == "job done"
+        return
+    created = (await ask("tools/call", **call, task={"ttl": 60_000}))["task"]
+    assert created["status"] == "working"
+    result = await ask("tasks/result", taskId=created["taskId"])
+    assert result["content"][0]["text"] == "job done"
+    assert (await ask("tasks/get", taskId=created["taskId"]))["status"] == "completed"
+
+
 # Asking the client.
 
 

@@ -75,6 +75,7 @@ _CHANGES = {"resource updated", "tools changed", "prompts changed", "resources c
 GAPS = [
     gap("ping was removed (2026-07-28 changelog; any request tells as much)", {"ping"}, {"2026-07-28"}),
     gap("elicitation came with 2025-06-18 (client/elicitation)", ASKING_THE_USER, {"2024-11-05", "2025-03-26"}),
+    gap("tasks came with 2025-11-25 (basic/utilities/tasks)", {"task"}, {"2024-11-05", "2025-03-26", "2025-06-18"}),
     gap(
         "elicitation by a page came with 2025-11-25 (client/elicitation, URL mode)",
         {"elicitation by page"},

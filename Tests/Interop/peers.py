@@ -17,6 +17,7 @@ from clients import Seen, sdk_client
 from conformance import MODERN, Conversation
 from gateway import HERE, PYTHON, CommandLine
 from mcp import StdioServerParameters
+from mcp.client.extension import advertise
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
@@ -94,7 +95,9 @@ class Peer:
         ready = asyncio.Event()
         mode = "auto" if self.kind.is_modern else "legacy"
         # The SDK declares what it can whatever it offers; a client of before 2025-06-18 knows of no elicitation.
-        options = {"elicitation_callback": None} if self.kind.revision < "2025-06-18" else {}
+        options: dict[str, Any] = {"elicitation_callback": None} if self.kind.revision < "2025-06-18" else {}
+        if self.kind.is_modern:
+            options["extensions"] = [advertise("io.modelcontextprotocol/tasks")]
         info = types.Implementation(name=self.kind.name, version="1")
         client = sdk_client(server, self.seen, mode=mode, client_info=info, **options)
 

@@ -163,7 +163,7 @@ async def test_closing_the_stream_after_progress_cancels_the_request(gateway: Ga
         assert (await one.call("add", {"a": 1, "b": 1}))["structuredContent"] == {"sum": 2}
 
 
-# The tasks extension, which the server has in the modern era alone.
+# The tasks extension, in front of a server that has it; of the other era: test_tasks_across_eras.py.
 
 TASKS = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 

@@ -20,6 +20,7 @@ from typing import Any
 import anyio
 import eras
 import everything_asking  # noqa: F401  (registers its tools)
+import everything_jobs  # noqa: F401  (registers its tools)
 import everything_world as world
 import mcp_types as types
 from everything_lists import (
@@ -262,21 +263,6 @@ async def shrink(ctx: Any, arguments: dict[str, Any]) -> Any:
     tools.pop(arguments["name"], None)
     await tools_changed(ctx)
     return types.CallToolResult(content=[text("shrunk")])
-
-
-# Tools: tasks.
-
-
-@tool(
-    "long-job",
-    "Can run as a task",
-    schema(seconds={"type": "number"}, fail={"type": "boolean"}),
-    execution=types.ToolExecution(task_support="optional"),
-)
-async def long_job(ctx: Any, arguments: dict[str, Any]) -> Any:
-    await anyio.sleep(arguments.get("seconds", 0))
-    failed = bool(arguments.get("fail"))
-    return types.CallToolResult(content=[text("job failed" if failed else "job done")], is_error=failed)
 
 
 async def on_call_tool(ctx: Any, params: types.CallToolRequestParams) -> Any:

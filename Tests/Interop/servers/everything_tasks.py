@@ -10,6 +10,8 @@ from typing import Any
 
 import anyio
 import mcp_types as types
+from eras import is_modern
+from inputs import form
 from mcp import MCPError
 
 RELATED = "io.modelcontextprotocol/related-task"
@@ -57,7 +59,9 @@ class TaskBoard:
 
     async def _intercept(self, ctx: Any, call_next: Any) -> Any:
         params = ctx.params or {}
-        if ctx.method != "tools/call" or "task" not in params:
+        if is_modern(ctx) or ctx.method != "tools/call" or "task" not in params:
+            if not is_modern(ctx) and ctx.method == "tools/call" and params.get("name") == "only-task":
+                raise MCPError(code=-32601, message="the tool runs as a task alone")
             return await call_next(ctx)
         call = types.CallToolRequestParams.model_validate(params)
         created = now()
@@ -77,14 +81,25 @@ class TaskBoard:
     async def _run(self, ctx: Any, job: Job, call: types.CallToolRequestParams) -> None:
         with job.scope:
             try:
+                if (call.arguments or {}).get("ask"):
+                    await self._ask(ctx, job)
                 job.result = await self._call_tool(ctx, call)
                 await self._settle(ctx, job, "failed" if job.result.is_error else "completed")
             except MCPError as error:
                 await self._settle(ctx, job, "failed", str(error))
 
+    async def _ask(self, ctx: Any, job: Job) -> None:
+        """Asks the user something before the call goes on; no request is open that it could be asked for."""
+        await self._settle(ctx, job, "input_required")
+        question = form("Go on?", {"agree": {"type": "boolean"}})
+        params = question.params.model_copy(update={"meta": {RELATED: {"taskId": job.task.task_id}}})
+        await ctx.session.send_request(question.model_copy(update={"params": params}), types.ElicitResult)
+        await self._settle(ctx, job, "working")
+
     async def _settle(self, ctx: Any, job: Job, status: Any, message: str | None = None) -> None:
         job.task = job.task.model_copy(update={"status": status, "status_message": message, "last_updated_at": now()})
-        job.finished.set()
+        if status not in ("working", "input_required"):
+            job.finished.set()
         await ctx.session._connection.notify("notifications/tasks/status", job.wire())
 
     def _job(self, identifier: str) -> Job:

@@ -55,13 +55,25 @@ class TaskExtension:
         capabilities = ctx.session.client_capabilities
         declared = capabilities is not None and EXTENSION in (capabilities.extensions or {})
         if ctx.method == "tools/call":
-            return self._create(ctx, params) if declared and params.get("name") == "long-job" else await call_next(ctx)
+            if params.get("name") == "only-task" and not declared:
+                raise self._missing()
+            may_be_task = declared and params.get("name") in ("long-job", "only-task")
+            return self._create(ctx, params) if may_be_task and not self._is_quick(params) else await call_next(ctx)
         if ctx.method in ("tasks/list", "tasks/result"):
             raise MCPError(code=-32601, message="Method not found")
         if not declared:
-            required = {"extensions": {EXTENSION: {}}}
-            raise MCPError(code=-32021, message="the client has no tasks", data={"requiredCapabilities": required})
+            raise self._missing()
         return {"resultType": "complete", **self._serve(ctx.method, params)}
+
+    @staticmethod
+    def _is_quick(params: dict[str, Any]) -> bool:
+        """The server decides what becomes a task (SEP-2663): not what is done at once."""
+        return bool((params.get("arguments") or {}).get("quick"))
+
+    @staticmethod
+    def _missing() -> MCPError:
+        required = {"extensions": {EXTENSION: {}}}
+        return MCPError(code=-32021, message="the client has no tasks", data={"requiredCapabilities": required})
 
     def _create(self, ctx: Any, params: dict[str, Any]) -> dict[str, Any]:
         job = Job()
