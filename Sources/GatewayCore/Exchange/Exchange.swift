@@ -216,7 +216,10 @@ extension Exchange: UpstreamCallHandler {
         var splices = [Splice(response.id, .bytes(idBytes))]
         splices += session.isModern ? modernSplices(response) : legacySplices(response)
         bytes.write(response.bytes, splicing: splices)
-        guard response.kind == .errorResponse else { return sink.emit(.result(bytes), of: self) }
+        guard response.kind == .errorResponse else {
+            if session.isModern, let peer { session.gateway.noteTask(in: response, of: peer.name) }
+            return sink.emit(.result(bytes), of: self)
+        }
         if session.isModern, let result = EraBridge.inputRequired(byError: response.error, in: response.json) {
             return sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
         }

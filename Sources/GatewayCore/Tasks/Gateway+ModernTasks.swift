@@ -123,6 +123,7 @@ extension Gateway {
             guard let state = TaskState(json.member("task", of: response.result), in: json, era: .legacy) else { return nil }
             let owner = TaskOwner(host: host, session: exchange.session, id: state.id)
             if !host.isShared { self.heldTasks.hold(owner) }
+            self.taskBegan(state.id, at: host.name)
             let id = exchange.session.server == nil ? host.name + CatalogueView.separator + state.id : state.id
             return state.modern(id: id, members: self.modernMembers("task", serverInfo: host.info?.serverInfo))
         })

@@ -44,6 +44,27 @@ extension ClientConnection {
             forwardable.retry = { $0.postModern(payload, admitted) }
             return forward(to: owner, session: nil)
         }
+        guard forwardable == nil || !request.source.isClient || !server.gateway.concernsTask(message) else {
+            return seekTask(message, metadata)
+        }
+        serveModern(message, metadata)
+    }
+
+    /// Looks for the instance that runs the task.
+    private func seekTask(_ message: Message, _ metadata: RequestMetadata) {
+        let number = requestNumber
+        let handle = handle
+        server.gateway.findOwner(ofTaskIn: message, server: endpointServer, tried: forwardable?.tried ?? TriedInstances()) { owner in
+            handle.onLoop { connection in
+                guard connection.requestNumber == number else { return }
+                guard let owner else { return connection.serveModern(message, metadata) }
+                connection.forwardable?.retry = { $0.seekTask(message, metadata) }
+                connection.forward(to: owner, session: nil)
+            }
+        }
+    }
+
+    private func serveModern(_ message: Message, _ metadata: RequestMetadata) {
         forwardable = nil
         if let refusal = Refusal.tooFast(metadata, server.gateway) { return refuse(refusal, closing: false, id: message.idBytes) }
         guard let context else { return }

@@ -37,5 +37,7 @@ extension ClientConnection {
         }
         if forwardable.body.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(.body(forwardable.body))) }
         context.fireChannelRead(wrapInboundOut(.end(nil)))
+        // The router takes what was read at the end of a read, and this may be long after one.
+        context.fireChannelReadComplete()
     }
 }

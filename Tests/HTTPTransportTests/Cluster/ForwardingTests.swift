@@ -178,4 +178,71 @@ struct ForwardingTests {
             }
         }
     }
+
+    @Test("a modern client that was asked for input goes on with its request at any instance, while the one that works on it lives")
+    func parked() async throws {
+        try await pair { _, a, b in
+            func ask() async throws -> String {
+                let asked = try await a.server.response(to: Request.modernCall("own__ask", id: "1"))
+                let key = try #require(asked.body.firstMatch(of: #/"inputRequests":\{"([^"]+)"/#)).1
+                let state = try #require(asked.body.firstMatch(of: #/"requestState":"([^"]+)"/#)).1
+                return
+                    #","inputResponses":{"\#(key)":{"role":"assistant","content":{"type":"text","text":"x"},"model":"m-1"}},"requestState":"\#(state)""#
+            }
+            let answer = try await b.server.response(to: Request.modernCall("own__ask", id: "2", more: try await ask()))
+            #expect(answer.status == 200)
+            #expect(answer.body.contains("m-1"))
+            let lost = try await ask()
+            a.instance.die()
+            let refused = try await b.server.response(to: Request.modernCall("own__ask", id: "3", more: lost))
+            #expect(refused.errorCode == -32602)
+            #expect(refused.body.contains("is gone"))
+        }
+    }
+
+    @Test("a session of the REST API works at every instance, its ticket too, once")
+    func rest() async throws {
+        try await pair { homes, a, b in
+            let json = [("content-type", "application/json")]
+            let created = try await a.server.response(
+                to: Request.make("POST", path: "/api/session/create", fields: json, body: #"{"clientId":"c"}"#))
+            let session = String(try #require(created.body.firstMatch(of: #/"sessionId":"([^"]+)"/#)).1)
+            #expect(homes.home(of: session) == "a")
+            let own = json + [("x-session-id", session)]
+            let call = try await b.server.response(
+                to: Request.make("POST", path: "/api/mcp/call", fields: own, body: #"{"name":"up__echo","arguments":{"n":1}}"#))
+            #expect(call.status == 200)
+            #expect(try await b.server.response(to: Request.make("GET", path: "/api/mcp/tools", fields: own)).body.contains("up__echo"))
+            let made = try await b.server.response(to: Request.make("POST", path: "/api/session/ticket", fields: own))
+            let ticket = try #require(made.body.firstMatch(of: #/"ticket":"([^"]+)"/#)).1
+            let client = try await b.server.connect()
+            try await client.send(Request.make("GET", path: "/sse/events?ticket=\(ticket)", fields: [("accept", "text/event-stream")]))
+            #expect(try await client.head().status == 200)
+            let again = try await a.server.response(to: Request.make("GET", path: "/sse/events?ticket=\(ticket)"))
+            #expect(again.status == 401)
+            #expect(try await b.server.response(to: Request.make("DELETE", path: "/api/session", fields: own)).status == 204)
+            #expect(try await a.server.response(to: Request.make("GET", path: "/api/mcp/tools", fields: own)).status == 401)
+        }
+    }
+
+    @Test("messages of a client of HTTP+SSE find its stream at another instance")
+    func httpSSE() async throws {
+        try await pair { _, a, b in
+            let stream = try await a.server.connect()
+            try await stream.send(Request.make("GET", path: "/sse", fields: [("accept", "text/event-stream")]))
+            #expect(try await stream.head().status == 200)
+            let endpoint = try #require(try await stream.event().data)
+            #expect(endpoint.hasSuffix("&instance=a"))
+            let initialize =
+                #"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2024-11-05","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#
+            let json = [("content-type", "application/json")]
+            #expect(try await b.server.response(to: Request.make("POST", path: endpoint, fields: json, body: initialize)).status == 202)
+            #expect(try await stream.message().data?.contains("protocolVersion") == true)
+            #expect(try await b.server.response(to: Request.make("POST", path: endpoint, fields: json, body: Request.ping())).status == 202)
+            #expect(try await stream.message().data?.contains(#""result""#) == true)
+            let elsewhere = endpoint.replacing("instance=a", with: "instance=nobody")
+            #expect(
+                try await b.server.response(to: Request.make("POST", path: elsewhere, fields: json, body: Request.ping())).status == 404)
+        }
+    }
 }

@@ -1,0 +1,62 @@
+public import MCPProtocol
+import NIOCore
+
+/// Tasks of modern clients among several instances: a task runs at a server of the instance that got the call, and whoever asks about it may
+/// ask any. (Tasks of sessions are where their sessions are at home.)
+extension Gateway {
+    /// How long it is remembered who runs a task: no server keeps one for longer than a client comes back to it.
+    private static let taskLifetime: Duration = .seconds(24 * 3600)
+
+    /// A server has made a task of a modern client's call: the others are to find it.
+    ///
+    /// - Parameter id: the server's own.
+    func taskBegan(_ id: String, at server: String) {
+        cluster?.ownership.rememberTask(Self.taskKey(server: server, id: id), lifetime: Self.taskLifetime)
+    }
+
+    /// Notes a task that a modern server's answer tells of.
+    func noteTask(in response: Message, of server: String) {
+        guard cluster != nil, response.kind == .response else { return }
+        let json = response.json
+        guard json.equals(json.member("resultType", of: response.result), "\"task\""),
+            let id = json.string(json.member("taskId", of: response.result))
+        else { return }
+        taskBegan(id, at: server)
+    }
+
+    /// Whether a modern request is about a task that another instance may run.
+    public func concernsTask(_ request: Message) -> Bool {
+        guard cluster != nil else { return false }
+        switch request.methodName {
+        case .tasksGet, .tasksUpdate, .tasksCancel: return true
+        default: return false
+        }
+    }
+
+    /// The other instance that runs the task which a modern request is about; nil when it is this one, gone or unknown.
+    ///
+    /// - Parameters:
+    ///   - server: the one server of the endpoint; nil for all.
+    ///   - completion: on any thread.
+    public func findOwner(
+        ofTaskIn request: Message, server: String?, tried: TriedInstances, completion: @escaping @Sendable (InstanceRecord?) -> Void
+    ) {
+        guard let cluster, let name = request.json.string(request.routing.taskID), let key = taskKey(name, server: server) else {
+            return completion(nil)
+        }
+        cluster.ownership.owner(ofTask: key) { result in
+            guard case .success(let owner?) = result, owner.identity != cluster.directory.identity, !tried.contains(owner) else {
+                return completion(nil)
+            }
+            completion(owner)
+        }
+    }
+
+    private func taskKey(_ name: String, server: String?) -> String? {
+        if let server { return Self.taskKey(server: server, id: name) }
+        guard let separator = name.utf8.firstSeparator else { return nil }
+        return Self.taskKey(server: String(name[..<separator.lowerBound]), id: String(name[separator.upperBound...]))
+    }
+
+    private static func taskKey(server: String, id: String) -> String { "\(server)/\(id)" }
+}
