@@ -65,6 +65,12 @@ extension Gateway {
         for uri in uris.sorted() { peer.subscribe(uri: uri) }
     }
 
+    /// Tells a modern server that was started (again) of which tasks clients want to hear.
+    func restoreTasks(on peer: UpstreamPeer, host: UpstreamHost) {
+        let keys = Set(subscriptions.everyTask.filter { $0.server == host.name })
+        for key in keys { peer.onLoop { peer.listen(to: .task(key.id), core: $0) } }
+    }
+
     /// A notification of a server that sessions share: it does not say whom it is for.
     func receiveShared(_ notification: Message, method: MCPProtocol.Method, from peer: UpstreamPeer, host: UpstreamHost) {
         let inScope = { (session: Session) in session.server == nil || session.server == host.name }
@@ -75,6 +81,7 @@ extension Gateway {
         case .tasksStatus:
             guard let task = notification.json.string(notification.param("taskId")) else { return }
             send(notification, from: peer) { $0.upstream(ofTask: task) == host.name }
+        case .taskNotification where host.isModern: receiveTask(notification, of: host)
         case .progress, .cancelled:
             // Of a request that is over.
             return

@@ -31,6 +31,8 @@ public final class Gateway: Sendable {
     public let forwarding: ForwardingAuthority?
     /// `subscriptions/listen` of modern clients.
     let subscriptions: Subscriptions
+    /// Tasks of legacy servers that modern clients listen to.
+    let taskWatches = TaskWatches()
     /// Raw `serverInfo` of the gateway.
     let ownInfo: ByteBuffer
     let clientBuckets: NIOLockedValueBox<ClientBuckets>

@@ -205,7 +205,8 @@ import Testing
     private func listen(_ bench: PeerBench, _ uris: [String]) -> Listened {
         let listened = Listened()
         for uri in uris {
-            bench.peer.listen(to: uri, within: .hours(1)) { isAgreed in listened.outcomes.withLockedValue { $0[uri] = isAgreed } }
+            bench.peer.listen(to: .resource(uri), within: .hours(1)) { isAgreed in listened.outcomes.withLockedValue { $0[uri] = isAgreed }
+            }
         }
         bench.loop.run()
         return listened

@@ -103,6 +103,29 @@ async def test_a_task_that_is_not_known_is_an_error(gateway: Gateway) -> None:
                 assert raised.value.code == -32602, (server, method)
 
 
+@pytest.mark.parametrize("server", LEGACY)
+async def test_a_modern_client_is_told_of_a_task_of_a_legacy_server(gateway: Gateway, server: str) -> None:
+    for url, prefix in ((gateway.server_url(server), ""), (gateway.url, f"{server}__")):
+        async with ModernClient(url, TASKS) as one:
+            task = await one.call(f"{prefix}long-job", {"seconds": 0.5})
+            async with one.listen(taskIds=[task["taskId"], f"{prefix}no-such-task"]) as listener:
+                assert listener.acknowledged == {"taskIds": [task["taskId"]]}
+                told = (await listener.next_of("notifications/tasks"))["params"]
+                assert told["taskId"] == task["taskId"] and told["status"] == "completed"
+                assert told["result"]["content"][0]["text"] == "job done"
+            if server != "shared":
+                asking = await one.call(f"{prefix}long-job", {"ask": True})
+                async with one.listen(taskIds=[asking["taskId"]]) as listener:
+                    [key] = (await listener.next_of("notifications/tasks"))["params"]["inputRequests"]
+                    await one.request("tasks/update", {"taskId": asking["taskId"], "inputResponses": {key: ACCEPTED}})
+                    while (told := (await listener.next_of("notifications/tasks"))["params"])["status"] != "completed":
+                        assert told["status"] == "working"
+    async with ModernClient(gateway.url, ALL_CAPABILITIES) as one:
+        with pytest.raises(RPCError) as raised:
+            await one.request("subscriptions/listen", {"notifications": {"taskIds": [f"{server}__any"]}})
+        assert raised.value.code == -32021
+
+
 # Clients of 2025-11-25.
 
 

@@ -13,6 +13,8 @@ final class Subscription: UnsolicitedSink {
     private let state = NIOLockedValueBox(State())
 
     private struct State {
+        /// The client's ids of the tasks that it is told of.
+        var tasks: [TaskOwner.Key: String] = [:]
         var isAcknowledged = false
         /// What came before the acknowledgement was out.
         var waiting: [ByteBuffer] = []
@@ -30,6 +32,14 @@ final class Subscription: UnsolicitedSink {
         }
         if isReady { pass(message) }
     }
+
+    /// What it tells of tasks begins, or ends (nil).
+    func setTask(_ key: TaskOwner.Key, to id: String?) { state.withLockedValue { $0.tasks[key] = id } }
+
+    /// The client's id of a task that it is told of.
+    func id(of key: TaskOwner.Key) -> String? { state.withLockedValue { $0.tasks[key] } }
+
+    var tasks: [TaskOwner.Key] { state.withLockedValue { Array($0.tasks.keys) } }
 
     /// The first message; what came meanwhile follows it.
     func acknowledge(_ filter: ByteBuffer) {
@@ -66,7 +76,7 @@ final class Subscription: UnsolicitedSink {
         switch message.methodName {
         case .toolsListChanged, .promptsListChanged, .resourcesListChanged:
             guard listChanges.contains(message.methodName) else { return }
-        case .resourcesUpdated: break
+        case .resourcesUpdated, .taskNotification: break
         // Nothing that was not asked for ("Opening a Stream").
         default: return
         }
@@ -101,7 +111,16 @@ final class Subscriptions: Sendable {
         }
     }
 
-    func remove(_ id: SessionID) { all.withLockedValue { _ = $0.removeValue(forKey: id) } }
+    @discardableResult
+    func remove(_ id: SessionID) -> Subscription? { all.withLockedValue { $0.removeValue(forKey: id) } }
+
+    /// Those that are told of a task.
+    func listeners(to key: TaskOwner.Key) -> [Subscription] {
+        all.withLockedValue { Array($0.values) }.filter { $0.id(of: key) != nil }
+    }
+
+    /// The tasks that anybody is told of.
+    var everyTask: [TaskOwner.Key] { all.withLockedValue { Array($0.values) }.flatMap(\.tasks) }
 
     /// Ends every one: the gateway stops.
     func end() {
@@ -138,6 +157,18 @@ extension Gateway {
         guard uris.count <= settings.maxRememberedPerSession else {
             return invalid("at most \(settings.maxRememberedPerSession) resources can be subscribed to at once")
         }
+        let taskList = json.member("taskIds", of: filter)
+        let taskSpans = json.elements(of: taskList)
+        let tasks = taskSpans.compactMap { json.string($0) }
+        guard !taskList.isPresent || json.firstByte(taskList) == UInt8(ascii: "["), tasks.count == taskSpans.count else {
+            return invalid("params.notifications.taskIds must be an array of strings")
+        }
+        guard tasks.count <= settings.maxRememberedPerSession else {
+            return invalid("at most \(settings.maxRememberedPerSession) tasks can be listened to at once")
+        }
+        guard tasks.isEmpty || exchange.session.declaresTasks else {
+            return exchange.fail(tasksNotDeclared("subscriptions/listen with taskIds"))
+        }
         guard !isDraining else {
             return exchange.fail(.draining, "the gateway is shutting down; try again")
         }
@@ -158,8 +189,12 @@ extension Gateway {
         }
         subscribe(to: Array(Set(uris)).sorted(), session: session, context: exchange.context) { agreed in
             let flags = SubscriptionFilter.lists.filter { changes.contains($0.method) }.map(\.name)
-            subscription.acknowledge(
-                SubscriptionFilter.json(flags: flags, uris: list.isPresent ? uris.filter { agreed.contains($0) } : nil))
+            self.listen(to: Array(Set(tasks)).sorted(), for: subscription) { agreedTasks in
+                subscription.acknowledge(
+                    SubscriptionFilter.json(
+                        flags: flags, uris: list.isPresent ? uris.filter { agreed.contains($0) } : nil,
+                        taskIDs: taskList.isPresent ? tasks.filter { agreedTasks.contains($0) } : nil))
+            }
         }
     }
 
@@ -187,7 +222,7 @@ extension Gateway {
 
     /// A listener is gone: what nobody else wants is not asked of servers any more.
     func listenerEnded(_ session: Session, subscriptions uris: [String: String]) {
-        subscriptions.remove(session.id)
+        if let subscription = subscriptions.remove(session.id) { stopListening(to: subscription.tasks) }
         registry.remove(session.id)
         for (uri, owner) in uris {
             guard let host = host(named: owner), host.isShared,

@@ -175,7 +175,7 @@ extension UpstreamPeer {
     /// Nobody wants updates of a resource any more; the answer does not matter to anybody.
     func unsubscribe(uri: String) {
         onLoop { core in
-            if core.listening != nil { return self.stopListening(to: uri, core: core) }
+            if core.listening != nil { return self.stopListening(to: .resource(uri), core: core) }
             self.request(method: MCPProtocol.Method.resourcesUnsubscribe.name, params: Self.params(uri: uri)).whenFailure {
                 self.logger.info("subscription not ended", metadata: ["upstream": "\(self.name)", "error": "\($0)"])
             }
@@ -185,7 +185,7 @@ extension UpstreamPeer {
     /// Subscribes again after a restart.
     func subscribe(uri: String) {
         onLoop { core in
-            if core.listening != nil { return self.listen(to: uri, core: core) }
+            if core.listening != nil { return self.listen(to: .resource(uri), core: core) }
             self.request(method: MCPProtocol.Method.resourcesSubscribe.name, params: Self.params(uri: uri)).whenFailure {
                 self.logger.warning("subscription not renewed", metadata: ["upstream": "\(self.name)", "error": "\($0)"])
             }

@@ -6,7 +6,7 @@ import NIOCore
 /// that any instance knows whom to ask. Of tasks of modern servers nothing is remembered; those of legacy servers are bridged.
 extension Gateway {
     func forwardModernTask(_ exchange: Exchange) {
-        guard exchange.session.declaresTasks else { return exchange.fail(tasksNotDeclared(exchange.method)) }
+        guard exchange.session.declaresTasks else { return exchange.fail(tasksNotDeclared(exchange.method.name)) }
         switch route(name: exchange.request.routing.taskID, of: exchange) {
         case .host(let host, let id, let splices):
             whenSettled(server: host.name) {
@@ -20,10 +20,10 @@ extension Gateway {
     }
 
     /// SEP-2663, "Protocol Errors".
-    func tasksNotDeclared(_ method: MCPProtocol.Method) -> ExchangeFailure {
+    func tasksNotDeclared(_ what: String) -> ExchangeFailure {
         ExchangeFailure(
             .answered(code: RPCError.Code.missingRequiredClientCapability.rawValue),
-            "\(method.name) needs the client's extension \"\(TasksExtension.name)\"", data: TasksExtension.requiredCapabilities)
+            "\(what) needs the client's extension \"\(TasksExtension.name)\"", data: TasksExtension.requiredCapabilities)
     }
 
     /// The task as a modern client may ask for it; nil when a process that nobody holds any more had it.

@@ -40,6 +40,7 @@ extension Gateway {
         case .other("task"):
             guard let state = TaskState(response.result, in: json, era: .modern) else { return nil }
             session.rememberTask(state.id, upstream: host.name)
+            if !state.status.isTerminal { _ = host.withPeer(for: session) { $0.listen(toTask: state.id) } }
             result.writeImmutableBuffer(state.legacy())
         case .complete:
             guard let own = json.slice(response.result) else { return nil }

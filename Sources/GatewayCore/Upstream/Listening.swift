@@ -9,16 +9,26 @@ import NIOCore
 /// acknowledgement: there it stays open for a moment, and what it tells of resources still counts. What it tells of lists need not: they
 /// are read again when it is taken back.
 struct Listening {
+    /// One thing that a server can be asked to tell of.
+    enum Target: Hashable, Sendable {
+        /// By its URI.
+        case resource(String)
+        /// By the server's id of it.
+        case task(String)
+    }
+
     /// The flags that are set in every filter.
     let flags: [StaticString]
     /// The notifications they stand for.
     let methods: [Method]
     /// Whether it tells of resources at all.
     let hasResources: Bool
-    /// The resources that somebody wants to hear of.
-    private(set) var uris: Set<String> = []
-    /// Open requests, with the resources in their filters.
-    private var calls: [UInt64: Set<String>] = [:]
+    /// Whether it may be asked to tell of tasks.
+    let hasTasks: Bool
+    /// What somebody wants to hear of, besides lists.
+    private(set) var targets: Set<Target> = []
+    /// Open requests, with what is in their filters.
+    private var calls: [UInt64: Set<Target>] = [:]
     /// Those that another has taken the place of and that are not taken back yet.
     private(set) var replaced: Set<UInt64> = []
     /// The newest.
@@ -41,6 +51,7 @@ struct Listening {
         flags = declared.map(\.name)
         methods = declared.map(\.method)
         hasResources = info.has("resources", "subscribe")
+        hasTasks = TasksExtension.isDeclared(in: info.capabilities, of: info.initializeResult)
     }
 
     func owns(_ call: UInt64) -> Bool { calls[call] != nil || replaced.contains(call) }
@@ -53,20 +64,41 @@ struct Listening {
     /// Whether another request is needed for what is wanted now.
     var isOutOfDate: Bool {
         guard !isRefused else { return false }
-        guard let newest, let asked = calls[newest] else { return !flags.isEmpty || !uris.isEmpty }
-        return asked != uris
+        guard let newest, let asked = calls[newest] else { return !isEmpty }
+        return asked != targets
+    }
+
+    /// Nothing is wanted.
+    var isEmpty: Bool { flags.isEmpty && targets.isEmpty }
+
+    /// Whether the server can be asked to tell of it.
+    func takes(_ target: Target) -> Bool {
+        switch target {
+        case .resource: hasResources && !isRefused
+        case .task: hasTasks && !isRefused
+        }
     }
 
     /// False when it is among them already.
-    mutating func add(_ uri: String) -> Bool { uris.insert(uri).inserted }
+    @discardableResult
+    mutating func add(_ target: Target) -> Bool { targets.insert(target).inserted }
 
-    mutating func remove(_ uri: String) -> Bool { uris.remove(uri) != nil }
+    mutating func remove(_ target: Target) -> Bool { targets.remove(target) != nil }
+
+    /// The ids of the tasks that are wanted, in order.
+    var taskIDs: [String] {
+        targets.compactMap { if case .task(let id) = $0 { id } else { nil } }.sorted()
+    }
 
     /// Raw `notifications` of the request.
-    var filter: ByteBuffer { SubscriptionFilter.json(flags: flags, uris: uris.isEmpty ? nil : uris.sorted()) }
+    var filter: ByteBuffer {
+        let uris = targets.compactMap { if case .resource(let uri) = $0 { uri } else { nil } }.sorted()
+        let tasks = taskIDs
+        return SubscriptionFilter.json(flags: flags, uris: uris.isEmpty ? nil : uris, taskIDs: tasks.isEmpty ? nil : tasks)
+    }
 
     mutating func sent(_ call: UInt64) {
-        calls[call] = uris
+        calls[call] = targets
         newest = call
     }
 
@@ -87,7 +119,7 @@ struct Listening {
     /// - Returns: the requests that it takes the place of, what was asked, and whether something may have been missed; nil when it is no
     ///   request that counts.
     mutating func acknowledged(_ call: UInt64, keepsReplaced: Bool = false) -> (
-        replaced: [UInt64], asked: Set<String>, wasInterrupted: Bool
+        replaced: [UInt64], asked: Set<Target>, wasInterrupted: Bool
     )? {
         guard let asked = calls[call], call >= current ?? 0 else { return nil }
         current = call
@@ -99,6 +131,12 @@ struct Listening {
         return (old, asked, hasGap)
     }
 
+    /// Of a request that was acknowledged, tasks that the server does not tell of: they are not asked for again.
+    mutating func refused(_ tasks: Set<Target>, of call: UInt64) {
+        targets.subtract(tasks)
+        calls[call]?.subtract(tasks)
+    }
+
     /// A request that was replaced is taken back now.
     ///
     /// - Returns: whether it was the last one; nil when it is gone already.
@@ -107,8 +145,8 @@ struct Listening {
     enum End {
         /// It was replaced already.
         case nothing
-        /// An older one goes on; those resources cannot be listened to.
-        case keptOld(lost: Set<String>)
+        /// An older one goes on; those cannot be listened to.
+        case keptOld(lost: Set<Target>)
         /// What is wanted is not listened to any more; to be tried again.
         case lost
         /// Nor will it be.
@@ -123,7 +161,7 @@ struct Listening {
             newest = current
             failures += 1
             guard isRefusal else { return .lost }
-            uris = old
+            targets = old
             return .keptOld(lost: asked.subtracting(old))
         }
         newest = nil

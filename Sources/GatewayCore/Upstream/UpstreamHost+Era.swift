@@ -43,7 +43,7 @@ extension Gateway {
                     peer.unsubscribe(uri: uri)
                     return exchange.succeed(ByteBuffer(string: "{}"))
                 }
-                peer.listen(to: uri, within: host.definition.callTimeout) { isAgreed in
+                peer.listen(to: .resource(uri), within: host.definition.callTimeout) { isAgreed in
                     guard !isAgreed else { return exchange.succeed(ByteBuffer(string: "{}")) }
                     exchange.fail(.unknownMethod, "upstream \"\(host.name)\" does not tell of updates of \(uri)")
                 }

@@ -216,6 +216,7 @@ extension UpstreamHost: UpstreamPeerOwner {
         _ = peer.callable(catalogue.entries(.tools))
         eraIsKnown()
         if isShared { gateway.restoreUpstreamState(on: peer, host: self, info: info) }
+        if info.era == .modern { gateway.restoreTasks(on: peer, host: self) }
         let kinds = CatalogueKind.allCases.filter { info.has($0.capability) }
         refresh(kinds, from: peer).whenComplete { _ in self.settle() }
     }
@@ -289,6 +290,9 @@ extension UpstreamHost: UpstreamPeerOwner {
             // A list that the server never offered cannot be read; its client is told all the same.
             if declared.isEmpty { session(of: peer)?.sendListChanged(method) } else { refreshOnce(declared, from: peer) }
             return
+        }
+        if method == .tasksStatus, let task = notification.json.string(notification.param("taskId")) {
+            gateway.taskWatches.look(at: TaskOwner.Key(server: name, id: task))
         }
         if let session = session(of: peer) {
             session.receive(notification, method: method, from: peer)

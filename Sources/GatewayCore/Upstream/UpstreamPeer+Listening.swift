@@ -7,7 +7,7 @@ extension UpstreamPeer {
     func beginListening(_ core: UpstreamPeerCore, info: UpstreamInfo) {
         guard info.era == .modern else { return resolve(core) { _ in false } }
         core.listening = Listening(info)
-        for subscriber in core.subscribers.values { _ = core.listening?.add(subscriber.uri) }
+        for subscriber in core.subscribers.values { core.listening?.add(subscriber.target) }
         listenAgain(core)
     }
 
@@ -17,14 +17,14 @@ extension UpstreamPeer {
         resolve(core) { _ in false }
     }
 
-    /// Asks a modern server to tell of the updates of a resource; the server is started if need be.
+    /// Asks a modern server to tell of the updates of a resource, or of a task; the server is started if need be.
     ///
     /// - Parameter completion: called once, on the event loop, with whether it does.
-    func listen(to uri: String, within limit: TimeAmount, completion: @escaping @Sendable (Bool) -> Void) {
+    func listen(to target: Listening.Target, within limit: TimeAmount, completion: @escaping @Sendable (Bool) -> Void) {
         onLoop { core in
             let key = core.nextCall
             core.nextCall += 1
-            core.subscribers[key] = .init(uri: uri, completion: completion)
+            core.subscribers[key] = .init(target: target, completion: completion)
             self.eventLoop.scheduleTask(in: limit) {
                 self.core.value.subscribers.removeValue(forKey: key)?.completion(false)
             }
@@ -37,20 +37,36 @@ extension UpstreamPeer {
                 }
                 return
             }
-            self.listen(to: uri, core: core)
+            self.listen(to: target, core: core)
         }
     }
 
-    func listen(to uri: String, core: UpstreamPeerCore) {
-        guard let listening = core.listening, listening.hasResources, !listening.isRefused else {
-            return resolve(core) { $0 == uri ? false : nil }
+    func listen(to target: Listening.Target, core: UpstreamPeerCore) {
+        guard let listening = core.listening, listening.takes(target) else {
+            return resolve(core) { $0 == target ? false : nil }
         }
-        _ = core.listening?.add(uri)
+        core.listening?.add(target)
         listenAgain(core)
     }
 
-    func stopListening(to uri: String, core: UpstreamPeerCore) {
-        guard core.listening?.remove(uri) == true else { return }
+    /// Tasks that a server is asked to tell of for clients that have not asked for it themselves, at most.
+    private static let maximumTasks = 1000
+
+    /// Asks a modern server to tell of a task; whether it does matters to nobody.
+    func listen(toTask id: String) {
+        onLoop { core in
+            guard let listening = core.listening, listening.taskIDs.count < Self.maximumTasks else { return }
+            self.listen(to: .task(id), core: core)
+        }
+    }
+
+    /// Nobody wants to hear of it any more.
+    func stopListening(to target: Listening.Target) {
+        onLoop { self.stopListening(to: target, core: $0) }
+    }
+
+    func stopListening(to target: Listening.Target, core: UpstreamPeerCore) {
+        guard core.listening?.remove(target) == true else { return }
         listenAgain(core)
     }
 
@@ -71,11 +87,11 @@ extension UpstreamPeer {
         guard listening.isOutOfDate else {
             // What was asked for again is agreed on already.
             if let current = listening.current, current == listening.newest {
-                resolve(core) { listening.uris.contains($0) ? true : nil }
+                resolve(core) { listening.targets.contains($0) ? true : nil }
             }
             return
         }
-        if listening.flags.isEmpty, listening.uris.isEmpty {
+        if listening.isEmpty {
             let calls = listening.close()
             core.listening = listening
             for call in calls { sendCancelled(call: call, reason: nil, core: core) }
@@ -86,7 +102,7 @@ extension UpstreamPeer {
         listening.sent(call)
         core.listening = listening
         var params = ByteBuffer(string: "{\"_meta\":{")
-        params.writeImmutableBuffer(settings.requestMembers)
+        params.writeImmutableBuffer(listening.taskIDs.isEmpty ? settings.requestMembers : settings.taskRequestMembers)
         params.writeStaticString("},\"notifications\":")
         params.writeImmutableBuffer(listening.filter)
         params.writeStaticString("}")
@@ -119,8 +135,12 @@ extension UpstreamPeer {
             keepsReplaced ? takeBackLater(call, attempt: core.attempt) : sendCancelled(call: call, reason: nil, core: core)
         }
         let json = message.json
+        let filter = message.param("notifications")
+        func strings(_ key: StaticString) -> [String] { json.elements(of: json.member(key, of: filter)).compactMap { json.string($0) } }
         let agreed = Set(
-            json.elements(of: json.member("resourceSubscriptions", of: message.param("notifications"))).compactMap { json.string($0) })
+            strings("resourceSubscriptions").map(Listening.Target.resource) + strings("taskIds").map(Listening.Target.task))
+        core.listening?.refused(
+            asked.filter { target in if case .task = target { !agreed.contains(target) } else { false } }, of: call)
         resolve(core) { asked.contains($0) ? agreed.contains($0) : nil }
         guard wasInterrupted else { return }
         // What changed while nobody listened was not told.
@@ -147,7 +167,8 @@ extension UpstreamPeer {
     func listenAnswered(_ call: UInt64, by response: Message, core: UpstreamPeerCore) {
         let json = response.json
         let code = json.integer(json.member("code", of: response.error))
-        let isRefusal = code == RPCError.Code.methodNotFound.rawValue || code == RPCError.Code.invalidParams.rawValue
+        let refusals: [RPCError.Code] = [.methodNotFound, .invalidParams, .missingRequiredClientCapability]
+        let isRefusal = refusals.contains { $0.rawValue == code }
         listenEnded(
             call, reason: response.kind == .response ? "the server ended it" : response.errorText, isRefusal: isRefusal, core: core)
     }
@@ -175,10 +196,10 @@ extension UpstreamPeer {
         }
     }
 
-    /// Tells those who wait what became of their resources; nil: not known yet.
-    private func resolve(_ core: UpstreamPeerCore, _ outcome: (String) -> Bool?) {
+    /// Tells those who wait what became of what they want to hear of; nil: not known yet.
+    private func resolve(_ core: UpstreamPeerCore, _ outcome: (Listening.Target) -> Bool?) {
         for (key, subscriber) in core.subscribers {
-            guard let isAgreed = outcome(subscriber.uri) else { continue }
+            guard let isAgreed = outcome(subscriber.target) else { continue }
             core.subscribers.removeValue(forKey: key)
             subscriber.completion(isAgreed)
         }

@@ -253,7 +253,7 @@ final class UpstreamPeerCore {
     }
 
     struct Subscriber {
-        let uri: String
+        let target: Listening.Target
         let completion: @Sendable (Bool) -> Void
     }
 

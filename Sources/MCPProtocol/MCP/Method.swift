@@ -36,6 +36,8 @@ public enum Method: Hashable, Sendable {
     case subscriptionsListen
     case subscriptionsAcknowledged
     case tasksUpdate
+    /// `notifications/tasks` of the extension.
+    case taskNotification
     case other(String)
 
     private static let known: [(StaticString, Method)] = [
@@ -74,6 +76,7 @@ public enum Method: Hashable, Sendable {
         ("subscriptions/listen", .subscriptionsListen),
         ("notifications/subscriptions/acknowledged", .subscriptionsAcknowledged),
         ("tasks/update", .tasksUpdate),
+        ("notifications/tasks", .taskNotification),
     ]
 
     /// The method for a raw JSON string with its quotes.

@@ -14,15 +14,18 @@ public enum SubscriptionFilter {
     /// - Parameters:
     ///   - flags: those that are true.
     ///   - uris: the resources, in this order; nil leaves the member out.
-    public static func json(flags: [StaticString], uris: [String]?) -> ByteBuffer {
+    ///   - taskIDs: the tasks (SEP-2663, "Task Status Notifications"), in this order; nil leaves the member out.
+    public static func json(flags: [StaticString], uris: [String]?, taskIDs: [String]? = nil) -> ByteBuffer {
         var filter = ByteBuffer(string: "{")
         for (index, flag) in flags.enumerated() { filter.writeString("\(index > 0 ? "," : "")\"\(flag)\":true") }
-        if let uris {
-            if !flags.isEmpty { filter.writeStaticString(",") }
-            filter.writeStaticString("\"resourceSubscriptions\":[")
-            for (index, uri) in uris.enumerated() {
+        let lists: [(StaticString, [String]?)] = [("\"resourceSubscriptions\":[", uris), ("\"taskIds\":[", taskIDs)]
+        for (key, values) in lists {
+            guard let values else { continue }
+            if filter.readableBytes > 1 { filter.writeStaticString(",") }
+            filter.writeStaticString(key)
+            for (index, value) in values.enumerated() {
                 if index > 0 { filter.writeStaticString(",") }
-                filter.writeJSONString(uri)
+                filter.writeJSONString(value)
             }
             filter.writeStaticString("]")
         }
