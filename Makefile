@@ -13,7 +13,7 @@ FUZZ_ARGS ?=
 # Test processes that run at the same time.
 JOBS ?= 2
 
-.PHONY: help run build release test unit interop fuzz lint bench soak clean
+.PHONY: help run build release test unit interop fuzz lint cluster bench soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,11 @@ lint: ## Check the format of every Swift file (swift format, .swift-format)
 	@scripts/install-dependencies --build
 	@echo '==> swift format lint'
 	@swift format lint --strict --recursive --parallel Sources Tests Package.swift
+
+cluster: release ## Run three gateways as one on this machine: Redis, Sentinels, NGINX (ARGS='--instances 2 --base-port 8080')
+	@scripts/install-dependencies --cluster
+	@echo '==> scripts/cluster $(ARGS)'
+	@exec scripts/cluster $(ARGS)
 
 bench: release ## Measure a release build beside its peers (benchmarks/README.md)
 	@scripts/install-dependencies --bench

@@ -42,7 +42,7 @@ class Daemon:
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
-        self.command = [str(word) for word in command]
+        self.arguments = [str(word) for word in command]
         self.directory = directory
         self.ready = ready
         self.env = dict(env if env is not None else os.environ)
@@ -50,6 +50,7 @@ class Daemon:
         self.log_path = directory / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.frozen = False
+        self.was_ready = False
 
     @property
     def pid(self) -> int:
@@ -60,6 +61,11 @@ class Daemon:
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self.process.poll() if self.process is not None else None
+
     def start(self, timeout: float = 30) -> None:
         """Starts it and waits until it is ready; if it never is, what it said is in the error."""
         self.launch()
@@ -69,10 +75,10 @@ class Daemon:
         """Starts it and does not wait."""
         assert not self.is_running, f"{self.name} is running"
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.frozen = False
+        self.frozen = self.was_ready = False
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command,
+                self.arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -88,11 +94,12 @@ class Daemon:
             wait_until(f"{self.name} is ready", self._is_ready, timeout)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log_tail()}") from None
+        self.was_ready = True
 
     def _is_ready(self) -> bool:
         assert self.process is not None
         if (code := self.process.poll()) is not None:
-            raise AssertionError(f"{self.name} exited with {code} instead of starting: {' '.join(self.command)}")
+            raise AssertionError(f"{self.name} exited with {code} instead of starting: {' '.join(self.arguments)}")
         return self.ready()
 
     def kill(self) -> None:
@@ -127,7 +134,8 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.kill()
             return f"{self.name} did not end within {timeout:g} s of {self.stop_signal.name} and was killed\n{self.log_tail()}"
-        return None if code == 0 else f"{self.name} ended with {code}\n{self.log_tail()}"
+        # Until it was ready, it may not have known what to do at the signal.
+        return None if code == 0 or not self.was_ready and code == -self.stop_signal else f"{self.name} ended with {code}\n{self.log_tail()}"
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

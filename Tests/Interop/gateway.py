@@ -5,69 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
 
 import httpx
 import processes
+from command_line import BINARY, HERE, PYTHON, ROOT, SCRIPTS, CommandLine, free_port
 from processes import wait_until
 from recorder import Recorder
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-BINARY = Path(os.environ.get("MCP_GATEWAY_BINARY", ROOT / ".build/debug/mcp-gateway"))
-PYTHON = sys.executable
-SCRIPTS = Path(PYTHON).parent
-
-
-class CommandLine:
-    """The gateway's command line, in one place."""
-
-    @staticmethod
-    def serve(config: Path, port: int, data: Path) -> list[str]:
-        return [str(BINARY), "serve", "--config", str(config), "--port", str(port), "--data-directory", str(data)]
-
-    @staticmethod
-    def stdio(config: Path, data: Path) -> list[str]:
-        return [str(BINARY), "stdio", "--config", str(config), "--data-directory", str(data)]
-
-    @staticmethod
-    def connect(url: str) -> list[str]:
-        return [str(BINARY), "connect", url]
-
-    @staticmethod
-    def tools_list(url: str, *more: str) -> list[str]:
-        return [str(BINARY), "tools", "list", "--url", url, *more]
-
-    @staticmethod
-    def tools_call(url: str, name: str, arguments: str, *more: str) -> list[str]:
-        return [str(BINARY), "tools", "call", name, "--arguments", arguments, "--url", url, *more]
-
-    @staticmethod
-    def health(url: str, *more: str) -> list[str]:
-        return [str(BINARY), "health", "--url", url, *more]
-
-    @staticmethod
-    def doctor(config: Path, data: Path) -> list[str]:
-        return [str(BINARY), "doctor", "--config", str(config), "--data-directory", str(data)]
-
-    @staticmethod
-    def nginx_config(*options: str) -> list[str]:
-        return [str(BINARY), "nginx-config", *options]
-
-    @staticmethod
-    def import_file(source: Path, config: Path) -> list[str]:
-        return [str(BINARY), "import", str(source), "--output", str(config)]
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+# Also for those that know them from here.
+__all__ = ["BINARY", "HERE", "PYTHON", "ROOT", "SCRIPTS", "CommandLine", "Gateway", "everything", "free_port", "raw"]
 
 
 def everything(**settings: Any) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import pwd
 import signal
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from daemons import Daemon, program
-from gateway import CommandLine, free_port
+from command_line import CommandLine, free_port
 
 
 def nginx_program() -> str:
@@ -27,7 +27,13 @@ class Nginx(Daemon):
     """In front of `instances` (addresses). More options are those of `mcp-gateway nginx-config`."""
 
     def __init__(
-        self, directory: Path, instances: Sequence[str], *options: str, port: int | None = None, config: Path | None = None
+        self,
+        directory: Path,
+        instances: Sequence[str],
+        *options: str,
+        port: int | None = None,
+        config: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.port = port or free_port()
         self.instances = list(instances)
@@ -41,6 +47,7 @@ class Nginx(Daemon):
             [nginx_program(), "-c", self.path, "-e", directory / "nginx.log", "-g", "daemon off;"],
             directory,
             self._accepts,
+            env=env,
             stop_signal=signal.SIGQUIT,
         )
 
@@ -63,7 +70,9 @@ class Nginx(Daemon):
         arguments += ["--access-log", str(self.access_log), "--error-log", str(self.log_path), *as_me(), *self.options]
         if self.config is not None:
             arguments += ["--config", str(self.config)]
-        done = subprocess.run(CommandLine.nginx_config(*arguments), cwd=self.directory, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            CommandLine.nginx_config(*arguments), cwd=self.directory, env=self.env, capture_output=True, text=True, timeout=30
+        )
         assert done.returncode == 0, f"mcp-gateway nginx-config: {done.stderr}"
 
     def reload(self) -> None:

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Self
 
-from gateway import free_port
+from command_line import free_port
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 HANDED_BACK = (
