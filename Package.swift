@@ -219,7 +219,16 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(name: "GatewayConfigurationTests", dependencies: ["GatewayConfiguration", "GatewayCore"], swiftSettings: settings),
-        .testTarget(name: "EmbeddedStoreTests", dependencies: ["EmbeddedStore"], swiftSettings: settings),
+        // What every store must do, as checks that are run with each.
+        .target(
+            name: "StoreContracts",
+            dependencies: [
+                "GatewayCore", "MCPProtocol",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Tests/StoreContracts", swiftSettings: settings),
+        .testTarget(name: "EmbeddedStoreTests", dependencies: ["EmbeddedStore", "StoreContracts"], swiftSettings: settings),
         .testTarget(
             name: "UpstreamsTests",
             dependencies: [

@@ -2,6 +2,7 @@ import GatewayCore
 import Testing
 
 @testable import EmbeddedStore
+@testable import StoreContracts
 
 @Suite("The embedded store keeps the contracts of the core")
 struct ContractTests {

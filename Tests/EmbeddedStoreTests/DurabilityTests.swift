@@ -4,6 +4,7 @@ import NIOCore
 import Testing
 
 @testable import EmbeddedStore
+@testable import StoreContracts
 
 @Suite("The embedded store and the end of its process")
 struct DurabilityTests {

@@ -2,6 +2,7 @@ import GatewayCore
 import Testing
 
 @testable import EmbeddedStore
+@testable import StoreContracts
 
 @Suite("Bounds of the embedded event log")
 struct EventLogLimitsTests {

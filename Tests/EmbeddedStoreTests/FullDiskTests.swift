@@ -5,6 +5,7 @@ import NIOCore
 import Testing
 
 @testable import EmbeddedStore
+@testable import StoreContracts
 @testable import GatewayCore
 
 /// A file system of its own in memory, small enough to fill. Only root may mount one.

@@ -4,6 +4,7 @@ import NIOCore
 import Testing
 
 @testable import EmbeddedStore
+@testable import StoreContracts
 
 @Suite("How long the embedded store keeps events")
 struct RetentionTests {

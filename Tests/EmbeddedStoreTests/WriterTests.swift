@@ -3,6 +3,7 @@ import NIOCore
 import Testing
 
 @testable import EmbeddedStore
+@testable import StoreContracts
 
 @Suite("The writer of the embedded store")
 struct WriterTests {

@@ -1,4 +1,5 @@
 import EmbeddedStore
+import GatewayCore
 import HTTPTransport
 import NIOCore
 import Testing

@@ -1,7 +1,7 @@
 /// How much of a stream the event log keeps.
 ///
 /// When an append exceeds a bound of the stream, its oldest events are dropped and counted
-/// (`EmbeddedStoreStatistics.droppedEvents`). The newest event is always kept. A reader notices a drop by the gap: the first event
+/// (`droppedEvents` of the store's statistics). The newest event is always kept. A reader notices a drop by the gap: the first event
 /// that `EventLog.read(_:of:after:limit:completion:)` then returns has a sequence greater than `after + 1`.
 public struct EventLogLimits: Sendable, Equatable {
     /// Most events of one stream; at least 1. Default 10,000.
@@ -22,5 +22,5 @@ public struct EventLogLimits: Sendable, Equatable {
     }
 
     /// Beyond this many bytes a message is refused.
-    var largestEvent: Int { min(maxEventBytes ?? maxBytesPerStream, maxBytesPerStream) }
+    public var largestEvent: Int { min(maxEventBytes ?? maxBytesPerStream, maxBytesPerStream) }
 }
