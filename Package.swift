@@ -136,6 +136,18 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: settings),
+        .target(
+            name: "RedisStore",
+            dependencies: [
+                "GatewayCore", "MCPProtocol", "RESP",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
         // The client side of Streamable HTTP: for HTTP upstreams, `connect` and `tools`.
         .target(
             name: "MCPHTTPClient",
@@ -229,6 +241,15 @@ let package = Package(
             ],
             path: "Tests/StoreContracts", swiftSettings: settings),
         .testTarget(name: "EmbeddedStoreTests", dependencies: ["EmbeddedStore", "StoreContracts"], swiftSettings: settings),
+        .testTarget(
+            name: "RedisStoreTests",
+            dependencies: [
+                "RedisStore", "StoreContracts",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "UpstreamsTests",
             dependencies: [

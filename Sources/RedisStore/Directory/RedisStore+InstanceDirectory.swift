@@ -1,0 +1,102 @@
+import Synchronization
+import Logging
+import NIOConcurrencyHelpers
+public import GatewayCore
+import NIOCore
+import RESP
+
+extension RedisStore: InstanceDirectory {
+    public var lease: Lease { directory.state.withLockedValue { $0.clock.lease(at: .now()) } }
+
+    public var peers: [InstanceRecord] { directory.state.withLockedValue { $0.peers } }
+
+    public func beginDraining() {
+        directory.state.withLockedValue { $0.isDraining = true }
+        beat()
+    }
+
+    // MARK: Heartbeats
+
+    /// Tells Redis that this instance lives. One at a time: one that waits for a connection speaks for those behind it.
+    func beat() {
+        let isDue = directory.state.withLockedValue { state in
+            guard !state.isFrozen else { return false }
+            if state.isBeating { state.mustBeatAgain = true }
+            defer { state.isBeating = true }
+            return !state.isBeating
+        }
+        guard isDue, !isClosed else { return }
+        let sentAt = NIODeadline.now()
+        run(heartbeat()) { [self] result in
+            switch result {
+            case .success(let reply): heard(reply, sentAt: sentAt)
+            case .failure(let error):
+                counters.missedHeartbeats.add()
+                _ = failure(error)
+            }
+            let isDue = directory.state.withLockedValue { state in
+                state.isBeating = false
+                defer { state.mustBeatAgain = false }
+                return state.mustBeatAgain && (try? result.get()) != nil
+            }
+            if isDue { beat() }
+        }
+    }
+
+    func heartbeat() -> StoreCall {
+        let (dataID, isDraining) = directory.state.withLockedValue { ($0.dataID, $0.isDraining) }
+        return .script(
+            Scripts.heartbeat, keys: [keys.cluster, keys.instance(identity.name)],
+            arguments: [
+                .integer(options.lease.milliseconds), .text(dataID), .text(Self.randomID()), .text(secret.stored),
+                .integer(options.recoveryTime.milliseconds), .text(identity.name), .text(String(identity.incarnation)),
+                .integer(options.lease.milliseconds * 20), .text(instance.address), .text(instance.version), .text(instance.colour ?? ""),
+                .integer(instance.startedAt.milliseconds), isDraining ? "1" : "0", .text(String(signals.newestSent)),
+            ])
+    }
+
+    /// What Redis says to a heartbeat.
+    func heard(_ reply: RESPValue, sentAt: NIODeadline) {
+        guard let parts = reply.elements, parts.count >= 4, let outcome = parts[0].text, let dataID = parts[1].text else {
+            return logger.error("Redis answered a heartbeat with what this version does not understand")
+        }
+        guard outcome != "replaced" else { return replaced() }
+        let now = NIODeadline.now()
+        breaker.withLockedValue { $0.succeeded(at: now) }
+        let peers = (parts[3].elements ?? []).compactMap { InstanceFields.instance($0) }
+        let (regained, tellsSecret) = directory.state.withLockedValue { state in
+            state.dataID = dataID
+            state.peers = peers.map(\.record).sorted { $0.identity.name < $1.identity.name }
+            let tells = parts[2].text != "1" && !state.toldOtherSecret
+            if tells { state.toldOtherSecret = true }
+            return (state.clock.heard(sentAt: sentAt, now: now), tells)
+        }
+        if regained { logger.warning("the lease had lapsed: others may have taken over sessions of this instance") }
+        if tellsSecret {
+            logger.error(
+                """
+                another instance made a new secret after Redis lost its data: session ids of the one are refused by the other; \
+                restart this instance, and set cluster.secretFile
+                """)
+        }
+        if outcome == "lost" {
+            counters.lostData.add()
+            logger.error("Redis came back without its data: what is at home here is written again")
+        }
+        signals.heard(of: peers.map { ($0.record.identity, $0.signal) })
+        let isOpen = breaker.withLockedValue { $0.isOpen }
+        let mustRecover = state.withLockedValue { state in
+            if outcome == "lost" { state.lostData = true }
+            return state.lostData || state.mustVerify || state.hasBacklog
+        }
+        if isOpen || mustRecover { recover() }
+    }
+
+    /// Another process runs under the name of this instance.
+    func replaced() {
+        guard directory.markReplaced() else { return }
+        logger.critical(
+            "another process runs as this instance: this one writes nothing any more; give each its own gateway.instanceID",
+            metadata: ["instance": "\(identity)"])
+    }
+}

@@ -1,0 +1,51 @@
+import NIOConcurrencyHelpers
+import GatewayCore
+public import RESP
+
+extension RedisStore {
+    /// What the store has done since it was opened.
+    public var statistics: RedisStoreStatistics {
+        var statistics = RedisStoreStatistics()
+        statistics.queueDepth = counters.queueDepth.value
+        statistics.queuedBytes = counters.queuedBytes.value
+        statistics.operations = counters.operations.value
+        statistics.rejectedOperations = counters.rejected.value
+        statistics.failedOperations = counters.failed.value
+        statistics.repeatedOperations = counters.repeated.value
+        statistics.fencedOperations = counters.fenced.value
+        statistics.isBreakerOpen = breaker.withLockedValue { $0.isOpen }
+        statistics.breakerOpenings = counters.openings.value
+        statistics.rejectedBacklog = counters.rejectedBacklog.value
+        statistics.restoredSessions = counters.restored.value
+        statistics.lostData = counters.lostData.value
+        statistics.droppedEvents = counters.droppedEvents.value
+        statistics.unloggedEvents = counters.unloggedEvents.value
+        statistics.missedHeartbeats = counters.missedHeartbeats.value
+        statistics.receivedSignals = counters.receivedSignals.value
+        statistics.missedSignals = counters.missedSignals.value
+        sessions.state.withLockedValue {
+            statistics.heldSessions = $0.held.count
+            statistics.backlogSessions = $0.backlogSessions
+            statistics.backlogWrites = $0.backlogWrites
+        }
+        return statistics
+    }
+
+    /// What the connection to Redis has done since it was opened.
+    public var redisStatistics: RedisStatistics { client.statistics }
+
+    /// Whether Redis can be reached, now.
+    public var redisState: RedisClientState { client.state }
+
+    /// Why the store does not work as it ought to, in a sentence; nil while it does. It becomes nil again by itself.
+    public var failure: String? {
+        if directory.isReplaced { return "another process runs as instance \(identity.name)" }
+        if let reason = breaker.withLockedValue({ $0.isOpen ? $0.reason ?? "it did not answer" : nil }) {
+            return "Redis is away: \(reason)"
+        }
+        return state.withLockedValue { $0.refusal }
+    }
+
+    /// Why the newest event could not be logged, in a sentence; nil while events are. It becomes nil again by itself.
+    public var eventLogFailure: String? { failure ?? state.withLockedValue { $0.eventRefusal } }
+}

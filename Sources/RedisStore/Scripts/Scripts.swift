@@ -1,0 +1,65 @@
+import RESP
+
+/// What runs inside Redis. A script is there only where several keys must change, or be compared and changed, in one step.
+///
+/// The first argument is always the prefix of all keys. Scripts name further keys by what they read (the streams of a session, the record of an
+/// instance), which Redis with replicas and sentinels allows and Redis Cluster does not. Every number is passed and kept as decimal digits.
+/// The first element of a reply is a word that says what happened.
+enum Scripts {
+    /// All of them, to be loaded when the store is opened: a script that Redis does not know is executed later than what was asked for after it.
+    static let all = [
+        create, restore, touch, setAttribute, delete, sweep, ofClient, withAttribute, claim, release, verify, taskOwner, draw, heartbeat,
+        leave,
+        open, append, end, read, streams, prune,
+    ]
+
+    /// What several scripts use.
+    static let common = """
+        local P = ARGV[1]
+        -- Lua would write large numbers with an exponent.
+        local function digits(n) return string.format('%.0f', n) end
+        local function now()
+          local t = redis.call('TIME')
+          return t[1] * 1000 + math.floor(t[2] / 1000)
+        end
+        -- Nil when the session is at home where the caller says, else why not.
+        local function fence(key, incarnation, epoch)
+          local home = redis.call('HMGET', key, 'incarnation', 'epoch')
+          if not home[2] then return 'missing' end
+          if home[1] == incarnation and home[2] == epoch then return nil end
+          return 'fenced'
+        end
+
+        """
+
+    /// Whether an instance lives: its record must be of that life and recent. A record of the future is one from before the clock was set back.
+    static let alive = """
+        local function alive(name, incarnation, time, lease)
+          local r = redis.call('HMGET', P .. 'instance:' .. name, 'incarnation', 'seen', 'address', 'version', 'colour', 'started', 'draining', 'bus')
+          if not r[1] or (incarnation and r[1] ~= incarnation) then return nil end
+          if math.abs(time - tonumber(r[2])) > lease then return nil end
+          return {name, r[1], r[3], r[4], r[5], r[6], r[7], r[8]}
+        end
+
+        """
+
+    /// Removes a session with all that belongs to it, and remembers for a while that it is gone, so that nobody writes it again.
+    static let removal = """
+        local function remove(id, time)
+          local key = P .. 'session:' .. id
+          local client = redis.call('HGET', key, 'client')
+          for _, stream in ipairs(redis.call('ZRANGE', P .. 'streams:' .. id, 0, -1)) do
+            local name = id .. ':' .. stream
+            redis.call('UNLINK', P .. 'stream:' .. name, P .. 'events:' .. name)
+            redis.call('ZREM', P .. 'aging', name)
+          end
+          redis.call('UNLINK', key, P .. 'streams:' .. id)
+          redis.call('ZREM', P .. 'sessions', id)
+          if client then redis.call('ZREM', P .. 'client:' .. client, id) end
+          redis.call('ZADD', P .. 'deleted', digits(time), id)
+          redis.call('ZREMRANGEBYSCORE', P .. 'deleted', '-inf', digits(time - 900000))
+          redis.call('PEXPIRE', P .. 'deleted', 900000)
+        end
+
+        """
+}

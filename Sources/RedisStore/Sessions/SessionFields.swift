@@ -1,0 +1,84 @@
+import GatewayCore
+import MCPProtocol
+import NIOCore
+import RESP
+
+/// A session as the fields of its hash.
+enum SessionFields {
+    /// The arguments of a script that writes a session (`Scripts.writing`).
+    static func arguments(_ record: SessionRecord, home: InstanceIdentity, epoch: UInt64) -> [RedisArgument] {
+        var arguments: [RedisArgument] = [
+            .text(home.name), .text(String(home.incarnation)), .text(String(epoch)), .text(record.clientID),
+            .text(record.revision.rawValue),
+            .text(record.server ?? ""), .bytes(record.initializeParams), .integer(record.createdAt.milliseconds),
+            .integer(record.lastSeen.milliseconds), .integer(record.attributes.count),
+        ]
+        for (attribute, value) in record.attributes {
+            arguments.append(.text(attribute.name))
+            arguments.append(.bytes(value))
+        }
+        return arguments
+    }
+
+    /// Reads the fields and values of a hash; nil when there is no such session (no fields).
+    static func session(_ id: SessionID, _ reply: RESPValue, operation: String) throws(StoreError) -> SessionRecord? {
+        guard let entries = reply.entries else { throw StoreError(operation: operation, reason: "Redis answered with \(reply.kind)") }
+        guard !entries.isEmpty else { return nil }
+        var client: String?
+        var revision: String?
+        var server: String?
+        var params = ByteBuffer()
+        var created: Int64?
+        var seen: Int64?
+        var attributes: [SessionAttribute: ByteBuffer] = [:]
+        for entry in entries {
+            guard let field = entry.key.text else { continue }
+            switch field {
+            case "client": client = entry.value.text
+            case "revision": revision = entry.value.text
+            case "server": server = entry.value.text.flatMap { $0.isEmpty ? nil : $0 }
+            case "init": params = copy(entry.value)
+            case "created": created = entry.value.int
+            case "seen": seen = entry.value.int
+            default:
+                if field.hasPrefix("a:") { attributes[SessionAttribute(name: String(field.dropFirst(2)))] = copy(entry.value) }
+            }
+        }
+        guard let client, let created, let seen, let text = revision else {
+            throw StoreError(operation: operation, reason: "session \(id.shortened) lacks fields")
+        }
+        guard let revision = Revision(rawValue: text) else {
+            throw StoreError(
+                operation: operation, reason: "session \(id.shortened) speaks revision \(text), which this version does not know")
+        }
+        return SessionRecord(
+            id: id, clientID: client, revision: revision, server: server, initializeParams: params,
+            createdAt: WallTime(milliseconds: created), lastSeen: WallTime(milliseconds: seen), attributes: attributes)
+    }
+
+    /// Reads a list of sessions, each an array of its id, fields and values; oldest first. Those that cannot be read are left out.
+    static func sessions(_ reply: RESPValue) -> [SessionRecord] {
+        let sessions = (reply.elements ?? []).compactMap { element -> SessionRecord? in
+            guard let parts = element.elements, let id = parts.first?.text.flatMap({ SessionID($0) }) else { return nil }
+            return (try? session(id, .array(Array(parts.dropFirst())), operation: "list sessions")) ?? nil
+        }
+        return sessions.sorted { ($0.createdAt, $0.id.description) < ($1.createdAt, $1.id.description) }
+    }
+
+    /// Its own memory: what was read from the socket is one large buffer.
+    static func copy(_ value: RESPValue) -> ByteBuffer { value.bytes.map { ByteBuffer(bytes: $0.readableBytesView) } ?? ByteBuffer() }
+}
+
+/// An instance as scripts report it: name, incarnation, address, version, colour, started, draining, newest signal.
+enum InstanceFields {
+    static func instance(_ reply: RESPValue) -> (record: InstanceRecord, signal: UInt64)? {
+        guard let parts = reply.elements, parts.count >= 8, let name = parts[0].text,
+            let incarnation = parts[1].text.flatMap({ UInt64($0) })
+        else { return nil }
+        let colour = parts[4].text ?? ""
+        let record = InstanceRecord(
+            identity: InstanceIdentity(name: name, incarnation: incarnation), address: parts[2].text ?? "", version: parts[3].text ?? "",
+            colour: colour.isEmpty ? nil : colour, startedAt: WallTime(milliseconds: parts[5].int ?? 0), isDraining: parts[6].text == "1")
+        return (record, parts[7].text.flatMap { UInt64($0) } ?? 0)
+    }
+}
