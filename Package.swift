@@ -40,7 +40,7 @@ let package = Package(
             name: "mcp-gateway",
             dependencies: [
                 "CStartupPages", "EmbeddedStore", "EnvironmentTools", "GatewayConfiguration", "GatewayCore", "HTTPTransport",
-                "MCPHTTPClient", "MCPProtocol", "StdioTransport", "Telemetry", "Upstreams",
+                "MCPHTTPClient", "MCPProtocol", "RESP", "RedisStore", "StdioTransport", "Telemetry", "Upstreams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),

@@ -25,7 +25,7 @@ from redis_servers import Redis
 if TYPE_CHECKING:
     from typing import Self
 
-STORE = "memory"
+STORE = "redis"
 """What instances keep their sessions in where there is a Redis (`store.kind`)."""
 
 

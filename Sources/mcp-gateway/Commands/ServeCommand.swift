@@ -55,7 +55,7 @@ struct ServeCommand: AsyncParsableCommand {
         OpenFileLimit.raise(for: configuration.gateway.limits.maxConnections, logger: logger)
         let runtime: GatewayRuntime
         do {
-            runtime = try GatewayRuntime(configuration: configuration, isDurable: true, logger: logger)
+            runtime = try await GatewayRuntime(configuration: configuration, isDurable: true, logger: logger)
         } catch {
             StandardError.print("mcp-gateway cannot start: \(error)")
             throw ExitCode(1)

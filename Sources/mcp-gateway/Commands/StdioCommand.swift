@@ -26,7 +26,7 @@ struct StdioCommand: AsyncParsableCommand {
         let runtime: GatewayRuntime
         do {
             // One client, one process: there is nothing to come back to.
-            runtime = try GatewayRuntime(configuration: configuration, isDurable: false, logger: logger)
+            runtime = try await GatewayRuntime(configuration: configuration, isDurable: false, logger: logger)
         } catch {
             StandardError.print("mcp-gateway cannot start: \(error)")
             throw ExitCode(1)

@@ -12,9 +12,6 @@ import NIOPosix
 import Telemetry
 import Upstreams
 
-/// The store of the configuration is not in this build.
-struct UnavailableStore: Error, CustomStringConvertible { let description: String }
-
 /// Everything that `serve` and `stdio` have in common, wired together.
 final class GatewayRuntime: Sendable {
     let configuration: GatewayConfiguration
@@ -30,7 +27,7 @@ final class GatewayRuntime: Sendable {
     let readiness = NIOLockedValueBox(ReadinessHistory())
 
     /// - Parameter isDurable: false keeps sessions in memory, whatever the configuration says.
-    init(configuration: GatewayConfiguration, isDurable: Bool, logger: Logger) throws {
+    init(configuration: GatewayConfiguration, isDurable: Bool, logger: Logger) async throws {
         let settings = configuration.gateway
         // Early: the guard is a fork, and what the gateway has in memory by then it keeps.
         if configuration.enabledServers.contains(where: { if case .stdio = $0.transport { true } else { false } }) {
@@ -38,12 +35,11 @@ final class GatewayRuntime: Sendable {
         }
         self.configuration = configuration
         self.logger = logger
-        if isDurable, settings.store.kind == .redis { throw UnavailableStore(description: "this build cannot keep sessions in Redis") }
         // Before anything that records.
         metrics = GatewayMetrics(settings)
-        stores = try GatewayStores.open(settings, isDurable: isDurable)
-        let authority = SessionIDAuthority(key: stores.signingKey)
         eventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
+        stores = try await GatewayStores.open(settings, isDurable: isDurable, eventLoopGroup: eventLoopGroup)
+        let authority = SessionIDAuthority(key: stores.signingKey)
         let probe = StreamableHTTPClientConfiguration(url: "http://127.0.0.1")
         httpClient = HTTPClient(eventLoopGroup: eventLoopGroup, configuration: probe.httpClientConfiguration)
         let clock = GatewayClock.system

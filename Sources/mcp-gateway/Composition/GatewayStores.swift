@@ -1,6 +1,9 @@
 import EmbeddedStore
 import GatewayConfiguration
 import GatewayCore
+import NIOCore
+import RESP
+import RedisStore
 import Telemetry
 
 /// The stores that the configuration asks for, and what is told of them.
@@ -27,13 +30,17 @@ struct GatewayStores: Sendable {
     /// Opens the stores.
     ///
     /// - Parameter isDurable: false keeps sessions in memory, whatever the configuration says.
-    static func open(_ settings: GatewaySettings, isDurable: Bool) throws -> GatewayStores {
+    static func open(
+        _ settings: GatewaySettings, isDurable: Bool, eventLoopGroup: any EventLoopGroup
+    ) async throws -> GatewayStores {
         let limits = EventLogLimits(
             maxEventsPerStream: settings.streams.maxEventsPerStream, maxBytesPerStream: settings.streams.maxBytesPerStream)
-        guard isDurable, settings.store.kind != .memory else {
-            return try embedded(.inMemory(limits: limits, logger: LogModule.store.logger))
+        switch isDurable ? settings.store.kind : .memory {
+        case .memory: return try embedded(.inMemory(limits: limits, logger: LogModule.store.logger))
+        case .embedded:
+            return try embedded(.open(directory: settings.store.dataDirectory, limits: limits, logger: LogModule.store.logger))
+        case .redis: return try await redis(settings, limits: limits, eventLoopGroup: eventLoopGroup)
         }
-        return try embedded(.open(directory: settings.store.dataDirectory, limits: limits, logger: LogModule.store.logger))
     }
 
     private static func embedded(_ store: EmbeddedStore) throws -> GatewayStores {
@@ -53,5 +60,31 @@ struct GatewayStores: Sendable {
                 collection.counter("mcp_events_dropped_total", [("reason", "refused")], statistics.unloggedEvents)
             },
             close: { store.close() })
+    }
+
+    private static func redis(
+        _ settings: GatewaySettings, limits: EventLogLimits, eventLoopGroup: any EventLoopGroup
+    ) async throws -> GatewayStores {
+        var redis = try RedisConfiguration(url: settings.store.redis.url?.text ?? "", caFile: settings.store.redis.caFile)
+        redis.commandTimeout = settings.store.redis.commandTimeout
+        redis.clientName = "mcp-gateway-\(settings.instanceID)"
+        var options = RedisStoreOptions()
+        options.keyPrefix = settings.store.redis.keyPrefix
+        options.sessionTTL = settings.sessions.timeToLive
+        options.heartbeat = settings.cluster.heartbeat
+        options.lease = settings.cluster.lease
+        options.secret = try settings.cluster.secret().map { Array($0) }
+        let instance = RedisStoreInstance(
+            name: settings.instanceID, address: settings.clusterAddress(), version: GatewayVersion.current, colour: settings.colour,
+            startedAt: GatewayClock.system.now())
+        let store = try await RedisStore.open(
+            redis: redis, instance: instance, limits: limits, options: options, eventLoopGroup: eventLoopGroup,
+            logger: LogModule.store.logger)
+        return GatewayStores(
+            sessions: store, events: store, cluster: ClusterServices(directory: store, ownership: store, bus: store),
+            signingKey: store.signingKey(),
+            health: { Health(store: store.failure, eventLog: store.eventLogFailure) },
+            collect: { RedisStoreMetrics.collect(store, $0) },
+            close: { await store.close() })
     }
 }

@@ -56,6 +56,7 @@ extension GatewaySettings {
         http.isAPIEnabled = api.enabled
         http.ticketLifetime = api.ticketLifetime
         http.maxMetadataBytes = api.maxMetadataBytes
+        http.forwardTimeout = TimeAmount(cluster.lease + .seconds(1))
         http.drainTimeout = TimeAmount(drainTimeout)
         return http
     }

@@ -1,7 +1,7 @@
 extension MetricDescription {
     /// The gateway's own metrics. No label has values that a client chooses: methods and routes are the known ones or `other`, upstreams
     /// and limits are names from the configuration.
-    public static let gateway: [MetricDescription] = http + mcp + upstreams + store + logs
+    public static let gateway: [MetricDescription] = http + mcp + upstreams + store + cluster + logs
 
     private static let http: [MetricDescription] = [
         .init("http_requests_total", .counter, "HTTP requests answered.", labels: ["method", "route", "status"]),
@@ -47,6 +47,22 @@ extension MetricDescription {
         .init("mcp_store_batches_total", .counter, "Transactions of the store, of one or more operations."),
         .init("mcp_store_rejected_operations_total", .counter, "Operations refused because too many waited for the store."),
         .init("mcp_store_failed_operations_total", .counter, "Operations that the store could not perform."),
+        .init("mcp_store_repeated_operations_total", .counter, "Operations sent to Redis again because the connection broke."),
+        .init("mcp_store_breaker_open", .gauge, "1 while operations fail at once because Redis is away."),
+        .init("mcp_store_backlog_operations", .gauge, "Sessions and changes of them that Redis is yet to get."),
+        .init("mcp_store_rejected_backlog_total", .counter, "Changes refused because too many were kept for Redis."),
+        .init("mcp_store_restored_sessions_total", .counter, "Sessions written again because Redis had lost them."),
+    ]
+
+    private static let cluster: [MetricDescription] = [
+        .init("mcp_cluster_instances", .gauge, "Instances that are alive, this one included."),
+        .init("mcp_cluster_homes", .gauge, "Sessions that are at home at this instance."),
+        .init("mcp_cluster_fenced_operations_total", .counter, "Writes refused because the session is at home elsewhere."),
+        .init("mcp_cluster_missed_heartbeats_total", .counter, "Signs of life that Redis did not take."),
+        .init("mcp_cluster_missed_signals_total", .counter, "Times that signals of other instances were missed."),
+        .init("mcp_redis_commands_total", .counter, "Commands sent to Redis."),
+        .init("mcp_redis_reconnects_total", .counter, "Connections to Redis after the first."),
+        .init("mcp_redis_failovers_total", .counter, "Times that another Redis became the master."),
     ]
 
     private static let logs: [MetricDescription] = [
