@@ -33,8 +33,7 @@ public struct CoreSettings: Sendable {
     public var maxSubscriptions = 10_000
     /// How long a parked exchange waits, and how long a `requestState` is good.
     public var parkedExchangeTimeout: TimeAmount = .minutes(10)
-    /// How often a modern server may ask for input before it answers one request of a legacy client. The key of no configuration: a server that
-    /// asks more often is broken.
+    /// How often a modern server may ask for input before it answers one request of a legacy client.
     public var maxInputRounds = 32
     /// Subscriptions and tasks remembered per session, each.
     public var maxRememberedPerSession = 1000

@@ -197,7 +197,7 @@ extension Gateway {
             ]
             FallbackCall.start(
                 exchange, hosts: candidates, passOn: codes,
-                noneLeft: ExchangeFailure(.unknownResource, "Resource not found: \(uri)"))
+                noneLeft: .unknownResource(uri))
         }
     }
 

@@ -37,6 +37,7 @@ async def no_resource_built_in(peer: Peer, world: Path) -> None:
     with pytest.raises(MCPError) as raised:
         await peer.client.read_resource("everything://nothing")
     assert raised.value.error.code == (-32602 if peer.kind.is_modern else -32002)
+    assert raised.value.error.data == {"uri": "everything://nothing"}
 
 
 OF_THE_BUILT_IN: dict[str, Feature] = {

@@ -10,8 +10,11 @@ from typing import Any
 
 import anyio
 import pytest
+from clients import Seen, sdk_client, texts
 from gateway import Gateway
 from limit_checks import limit
+from mcp import MCPError
+from mcp.client.streamable_http import streamable_http_client
 from metrics import Metrics, limit_hits, wait_for_metric
 from modern import ALL_CAPABILITIES, ModernClient, Reply, answers
 from upstreams import stdio
@@ -226,6 +229,21 @@ async def test_parked_exchanges_that_nobody_resumes_are_freed_and_counted(start_
         # The server was told, and its process is good for others.
         assert (await one.call("add", {"a": 1, "b": 1}))["structuredContent"] == {"sum": 2}
     gateway.assert_no_zombies()
+
+
+@limit("limits.maxInputRounds")
+async def test_a_server_that_never_has_enough_input_is_given_up(start_gateway: Start) -> None:
+    servers = {"modern": SERVERS["modern"]}
+    for rounds, is_enough in ((2, False), (3, True)):
+        gateway = start_gateway(servers, {"limits": {"maxInputRounds": rounds}})
+        async with sdk_client(streamable_http_client(gateway.server_url("modern")), Seen()) as one:
+            if is_enough:
+                assert texts(await one.call_tool("ask-in-rounds", {}))[-1] == "accept"
+                continue
+            with pytest.raises(MCPError) as raised:
+                await one.call_tool("ask-in-rounds", {})
+            assert raised.value.error.code == -32603 and "limits.maxInputRounds" in raised.value.error.message
+            assert limit_hits(gateway, "limits.maxInputRounds") == 1
 
 
 async def test_an_expired_state_of_a_modern_server_is_refused(start_gateway: Start) -> None:

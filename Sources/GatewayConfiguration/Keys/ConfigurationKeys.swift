@@ -130,11 +130,15 @@ enum ConfigurationKeys {
         ),
         .integer(
             "limits.maxParkedExchanges", 0...1_000_000, \.limits.maxParkedExchanges,
-            "Requests of clients of 2026-07-28 that wait for their client's input. When that many wait, a request whose server asks for input fails."
+            "Requests of clients of 2026-07-28 that wait for their client's input. When that many wait, a request whose server asks for input fails. Just as many tasks may have a process of their server for themselves."
         ),
         .duration(
             "limits.parkedExchangeTimeout", .seconds(1)...day, \.limits.parkedExchangeTimeout,
             "How long each of them waits, and how long a `requestState` is good."),
+        .integer(
+            "limits.maxInputRounds", 1...1000, \.limits.maxInputRounds,
+            "How often a server of 2026-07-28 may ask for input before it answers one request of a client of before. One that asks more often makes the request fail."
+        ),
         .integer(
             "limits.maxSubscriptions", 0...1_000_000, \.limits.maxSubscriptions,
             "Clients of 2026-07-28 that listen to changes (`subscriptions/listen`) at once. Further ones get an error that says so."),

@@ -14,6 +14,8 @@ public struct LimitSettings: Sendable, Equatable {
     public var maxParkedExchanges = 1000
     /// How long each of them waits.
     public var parkedExchangeTimeout = Duration.seconds(600)
+    /// How often a modern server may ask for input before it answers one request of a legacy client.
+    public var maxInputRounds = 32
     /// `subscriptions/listen` of modern clients at once.
     public var maxSubscriptions = 10_000
     /// Levels of nesting in a JSON message.

@@ -21,6 +21,14 @@ public struct ExchangeFailure: Error, Sendable, Hashable, CustomStringConvertibl
 
     public var description: String { error.description }
 
+    /// No server has the resource (server/resources, "Error Handling").
+    static func unknownResource(_ uri: String) -> ExchangeFailure {
+        var data = ByteBuffer(string: "{\"uri\":")
+        data.writeJSONString(uri)
+        data.writeStaticString("}")
+        return ExchangeFailure(.unknownResource, "Resource not found: \(uri)", data: data)
+    }
+
     /// The time to drain is over.
     static let drainTimeout = ExchangeFailure(
         .draining,

@@ -20,6 +20,7 @@ public enum LimitKey: String, Sendable, Hashable, CaseIterable {
     case maxInFlightPerUpstream = "limits.maxInFlightPerUpstream"
     case maxParkedExchanges = "limits.maxParkedExchanges"
     case parkedExchangeTimeout = "limits.parkedExchangeTimeout"
+    case maxInputRounds = "limits.maxInputRounds"
     case maxSubscriptions = "limits.maxSubscriptions"
     case maxSessionProcesses = "limits.maxSessionProcesses"
     case maxLineBytes = "limits.maxLineBytes"

@@ -44,8 +44,10 @@ final class InputRounds: Sendable {
         }
         let limit = ownExchange.session.gateway.settings.maxInputRounds
         guard round <= limit else {
+            LimitHits.count(.maxInputRounds)
             return ownExchange.fail(
-                .upstreamBroken, "upstream \"\(peer.name)\" asked for input \(limit) times and still gave no answer"
+                .upstreamBroken,
+                "upstream \"\(peer.name)\" asked for input \(limit) times and still gave no answer (limits.maxInputRounds)"
             )
         }
         var inputs: [(key: ByteBuffer, request: InputRequest)] = []

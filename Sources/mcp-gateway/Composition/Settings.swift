@@ -22,6 +22,7 @@ extension GatewaySettings {
         core.requestRatePerClient = limits.requestRatePerClient
         core.maxListeningStreams = limits.maxListeningStreamsPerSession
         core.maxParkedExchanges = limits.maxParkedExchanges
+        core.maxInputRounds = limits.maxInputRounds
         core.maxSubscriptions = limits.maxSubscriptions
         core.parkedExchangeTimeout = TimeAmount(limits.parkedExchangeTimeout)
         core.pageSize = pageSize
