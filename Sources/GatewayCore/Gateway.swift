@@ -320,7 +320,7 @@ public final class Gateway: Sendable {
     /// The catalogue as the session sees it.
     func view(for session: Session) -> CatalogueView {
         let own = session.state.withLockedValue { $0.catalogues }
-        let marksTasks = session.revision == .v2025_11_25
+        let marksTasks = session.revision == .v2025_11_25 && !session.isREST
         guard own.isEmpty else { return makeView(server: session.server, own: own, marksTasks: marksTasks) }
         return state.withLockedValue { state in
             if marksTasks, let view = state.withTasks[session.server] { return view }

@@ -28,7 +28,9 @@ extension Gateway {
 
     /// The task as a modern client may ask for it; nil when a process that nobody holds any more had it.
     func modernTask(_ id: String, at host: UpstreamHost, for session: Session) -> (owner: TaskOwner, held: HeldTask?)? {
-        let held = heldTasks[TaskOwner.Key(server: host.name, id: id)]
+        let found = heldTasks[TaskOwner.Key(server: host.name, id: id)]
+        // The configuration may have put another server in its place.
+        let held = found?.owner.host === host ? found : nil
         guard host.isShared || held != nil else { return nil }
         return (held?.owner ?? TaskOwner(host: host, session: session, id: id), held)
     }
@@ -69,6 +71,8 @@ extension Gateway {
                     return self.acknowledge(exchange, task: owner)
                 }
                 exchange.succeed(ByteBuffer(string: "{}"))
+                // Its client need not ask again, and its process is wanted by others.
+                _ = held?.current()
             }
         }
     }
@@ -91,11 +95,21 @@ extension Gateway {
     }
 
     /// The raw members that a result for a modern client begins with.
-    func modernMembers(_ resultType: StaticString, serverInfo: ByteBuffer?) -> ByteBuffer {
+    ///
+    /// - Parameter meta: the server's raw `_meta`.
+    func modernMembers(_ resultType: StaticString, serverInfo: ByteBuffer?, meta: ByteBuffer? = nil) -> ByteBuffer {
         var members = ByteBuffer(string: "\"resultType\":\"\(resultType)\"")
+        var named = ByteBuffer()
         if let serverInfo {
-            members.writeStaticString(",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":")
-            members.writeImmutableBuffer(serverInfo)
+            named.writeStaticString("\"io.modelcontextprotocol/serverInfo\":")
+            named.writeImmutableBuffer(serverInfo)
+        }
+        if let meta, let json = try? JSONText(validating: meta), json.isObject(json.root) {
+            members.writeStaticString(",\"_meta\":")
+            members.write(meta, splicing: serverInfo == nil ? [] : [json.insertion(of: named, into: json.root)])
+        } else if serverInfo != nil {
+            members.writeStaticString(",\"_meta\":{")
+            members.writeImmutableBuffer(named)
             members.writeStaticString("}")
         }
         return members
@@ -125,7 +139,8 @@ extension Gateway {
             if !host.isShared { self.heldTasks.hold(owner) }
             self.taskBegan(state.id, at: host.name)
             let id = exchange.session.server == nil ? host.name + CatalogueView.separator + state.id : state.id
-            return state.modern(id: id, members: self.modernMembers("task", serverInfo: host.info?.serverInfo))
+            let meta = json.slice(json.member("_meta", of: response.result))
+            return state.modern(id: id, members: self.modernMembers("task", serverInfo: host.info?.serverInfo, meta: meta))
         })
         if isObserved { send(exchange, to: host, splices: splices, task: task) { _ in exchange } }
     }

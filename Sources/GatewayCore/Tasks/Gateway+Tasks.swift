@@ -35,7 +35,13 @@ extension Gateway {
     private func legacyTask(of response: Message, to exchange: Exchange, from host: UpstreamHost) -> ByteBuffer? {
         let session = exchange.session
         let json = response.json
-        var result = ByteBuffer(string: "{\"task\":")
+        var result = ByteBuffer(string: "{")
+        if let meta = json.slice(json.member("_meta", of: response.result)) {
+            result.writeStaticString("\"_meta\":")
+            result.writeImmutableBuffer(meta)
+            result.writeStaticString(",")
+        }
+        result.writeStaticString("\"task\":")
         switch EraBridge.resultType(of: response.result, in: json) {
         case .other("task"):
             guard let state = TaskState(response.result, in: json, era: .modern) else { return nil }

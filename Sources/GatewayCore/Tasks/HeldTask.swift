@@ -13,6 +13,8 @@ final class HeldTask: Sendable {
         var inputs: [(key: String, request: ByteBuffer)] = []
         /// `tasks/result` is under way: there are servers that ask only then (2025-11-25, "Input Required Status").
         var awaitsResult = false
+        /// The server is being asked: those who ask meanwhile share its answer.
+        var running: EventLoopFuture<TaskState>?
         /// What it has come to; its process is not needed any more.
         var outcome: TaskState?
         /// When it is forgotten once it is over.
@@ -36,10 +38,27 @@ final class HeldTask: Sendable {
 
     /// What the task has come to, for a modern client.
     func current() -> EventLoopFuture<TaskState> {
-        if let outcome = state.withLockedValue({ $0.outcome }) {
-            return owner.host.gateway.eventLoopGroup.next().makeSucceededFuture(outcome)
+        let promise = owner.host.gateway.eventLoopGroup.next().makePromise(of: TaskState.self)
+        let (outcome, running) = state.withLockedValue { state in
+            let running = state.running
+            if state.outcome == nil, running == nil { state.running = promise.futureResult }
+            return (state.outcome, running)
         }
-        return owner.state(isDetailed: true).map { known in
+        if let outcome { promise.succeed(outcome) }
+        guard outcome == nil else { return promise.futureResult }
+        if let running {
+            promise.completeWith(running)
+            return promise.futureResult
+        }
+        read().whenComplete { result in
+            self.state.withLockedValue { $0.running = nil }
+            promise.completeWith(result)
+        }
+        return promise.futureResult
+    }
+
+    private func read() -> EventLoopFuture<TaskState> {
+        owner.state(isDetailed: true).map { known in
             var known = known
             if known.status == .inputRequired {
                 self.awaitResult()
@@ -117,8 +136,9 @@ final class HeldTask: Sendable {
         if wasHeld { owner.session.endModern(mayReuse: true) }
     }
 
-    /// Whether there is nothing left to hold: it has been over for long, or its process was stopped for being idle.
+    /// Whether there is nothing left to hold: it has been over for long, or its process was stopped for being idle, or with its server.
     func isSpent(at now: NIODeadline) -> Bool {
+        guard owner.host.gateway.host(named: owner.host.name) === owner.host else { return true }
         let (outcome, deadline) = state.withLockedValue { ($0.outcome, $0.deadline) }
         if outcome != nil { return deadline <= now }
         return owner.session.state.withLockedValue { $0.peers[owner.host.name] == nil }
@@ -146,6 +166,9 @@ final class HeldTasks: Sendable {
 
     /// The task that a session works for.
     func task(of session: Session) -> HeldTask? { all.withLockedValue { $0.values.first { $0.owner.session === session } } }
+
+    /// The server has said that a task is over, or not.
+    func look(at key: TaskOwner.Key) { _ = self[key]?.current() }
 
     func remove(_ key: TaskOwner.Key) { all.withLockedValue { $0.removeValue(forKey: key) }?.release() }
 

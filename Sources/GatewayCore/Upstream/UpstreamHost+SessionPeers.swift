@@ -93,7 +93,7 @@ extension UpstreamHost {
         let isTaken = session.state.withLockedValue { state in
             // A subscription needs its process, and so does a task; of tasks nobody knows when they are over.
             guard state.peers[name] === entry.peer, !entry.peer.hasOpenCalls, entry.peer.lastUsed <= deadline,
-                !state.subscriptions.values.contains(name), mayHaveTasks || !state.tasks.values.contains(name)
+                !state.subscriptions.values.contains(name), mayHaveTasks || !state.holdsTask && !state.tasks.values.contains(name)
             else { return false }
             state.peers.removeValue(forKey: name)
             return true

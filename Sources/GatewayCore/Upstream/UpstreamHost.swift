@@ -292,7 +292,12 @@ extension UpstreamHost: UpstreamPeerOwner {
             return
         }
         if method == .tasksStatus, let task = notification.json.string(notification.param("taskId")) {
-            gateway.taskWatches.look(at: TaskOwner.Key(server: name, id: task))
+            let key = TaskOwner.Key(server: name, id: task)
+            gateway.taskWatches.look(at: key)
+            // Its client need not ask, and its process is wanted by others.
+            if TaskState(notification.params, in: notification.json, era: .legacy)?.status.isTerminal == true {
+                gateway.heldTasks.look(at: key)
+            }
         }
         if let session = session(of: peer) {
             session.receive(notification, method: method, from: peer)

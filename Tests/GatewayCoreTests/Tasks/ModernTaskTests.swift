@@ -175,6 +175,69 @@ import Testing
         #expect(server.factory.links.count == links + 1)
     }
 
+    @Test("a server that says that a task is over is asked what it came to, and its process works for others")
+    func saysSo() throws {
+        let server = server(isolation: .session)
+        let bench = GatewayBench([server])
+        _ = try begin(bench, server)
+        let own = server.link
+        for status in ["working", "completed"] {
+            own.receive(
+                #"{"jsonrpc":"2.0","method":"notifications/tasks/status","params":{\#(Self.task.replacing("working", with: status))}}"#)
+            bench.settle()
+        }
+        let asked = own.messages(of: .tasksGet)
+        #expect(asked.count == 1)
+        // Who asks meanwhile shares the answer.
+        let call = try get(bench)
+        #expect(own.messages(of: .tasksGet).count == 1)
+        own.answer(asked[0], result: "{\(Self.task.replacing("working", with: "completed"))}")
+        bench.settle()
+        own.answer(try #require(own.messages(of: .tasksResult).last), result: #"{"content":[]}"#)
+        bench.settle()
+        #expect(call.sink.result("result") == #"{"content":[]}"#)
+        let links = server.factory.links.count
+        _ = try bench.modern("tools/call", #""name":"s__plain""#, capabilities: Self.declared)
+        #expect(server.factory.links.count == links)
+    }
+
+    @Test("a held process makes no room for another, is stopped when nobody asks about its task, and ends with its server")
+    func bounds() throws {
+        let server = server(isolation: .session)
+        let bench = GatewayBench([server])
+        func configure(_ name: String) {
+            var definition = server.definition
+            definition.maxSessionProcesses = 1
+            definition.idleTimeout = .seconds(10)
+            bench.gateway.setUpstreams([
+                UpstreamDefinition(copying: definition, fingerprint: name)
+            ])
+            bench.settle()
+        }
+        configure("1")
+        _ = try begin(bench, server)
+        let own = server.link
+        #expect(try bench.modern("tools/call", #""name":"s__plain""#).sink.errorCode == -32603)
+        #expect(!own.isClosing)
+        bench.loop.advanceTime(by: .seconds(12))
+        bench.settle()
+        #expect(own.isClosing)
+        #expect(try get(bench).sink.errorCode == -32602)
+        _ = try begin(bench, server)
+        configure("2")
+        #expect(try get(bench).sink.errorCode == -32602)
+    }
+
+    @Test("only so many tasks hold a process")
+    func limit() throws {
+        let server = server(isolation: .session)
+        let bench = GatewayBench([server]) { $0.maxParkedExchanges = 1 }
+        _ = try begin(bench, server)
+        let call = try bench.modern("tools/call", #""name":"s__t""#, capabilities: Self.declared)
+        #expect(call.sink.errorCode == -32603)
+        #expect(call.sink.texts.last?.contains("limits.maxParkedExchanges") == true)
+    }
+
     @Test("a tool that only runs as a task is waited for when the client has no tasks")
     func waiting() throws {
         let server = server("required")
@@ -222,5 +285,16 @@ import Testing
             #expect(capabilities.contains(#""extensions":{"io.modelcontextprotocol/tasks":{}}"#))
             #expect(!capabilities.contains(#""tasks":{"#))
         }
+    }
+}
+
+extension UpstreamDefinition {
+    /// The same of another configuration.
+    fileprivate init(copying other: UpstreamDefinition, fingerprint: String) {
+        self.init(name: other.name, isolation: other.isolation, factory: other.factory, fingerprint: fingerprint)
+        callTimeout = other.callTimeout
+        era = other.era
+        maxSessionProcesses = other.maxSessionProcesses
+        idleTimeout = other.idleTimeout
     }
 }
