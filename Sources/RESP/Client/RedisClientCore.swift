@@ -14,7 +14,10 @@ final class RedisClientCore {
     private var connection: RedisConnection?
     /// Whether nothing more is sent on the connection, because another takes its place.
     private var isLeaving = false
+    /// The one that takes its place, if it is ready already.
+    private var successor: RedisConnection?
     private var reconnect: ReconnectLoop!
+    private var watch: SentinelWatch?
     private var expiry: (timer: Scheduled<Void>, at: NIODeadline)?
     private var handover: Scheduled<Void>?
     private var repeatTimer: Scheduled<Void>?
@@ -38,6 +41,12 @@ final class RedisClientCore {
             connector: connector, configuration: configuration, eventLoop: eventLoop,
             onConnected: { [weak self] in self?.connected($0) }, onFailure: { [weak self] in self?.failedToConnect($0) })
         reconnect.connect()
+        guard let finder = connector.finder else { return }
+        let watch = SentinelWatch(
+            finder: finder, configuration: configuration, counters: shared.counters, eventLoop: eventLoop, logger: logger
+        ) { [weak self] in self?.received($0) }
+        self.watch = watch
+        watch.start()
     }
 
     // MARK: - Commands
@@ -112,7 +121,17 @@ final class RedisClientCore {
 
     // MARK: - Connections
 
-    private func connected(_ connection: RedisConnection) {
+    private func connected(_ new: RedisConnection) {
+        guard let connection else { return use(new) }
+        guard connection.address != new.address || isLeaving, successor == nil else {
+            return new.close(ConnectFailure(.unreachable, "not needed any more"))
+        }
+        new.owner = self
+        successor = new
+        leave("the master is \(new.address) now")
+    }
+
+    private func use(_ connection: RedisConnection) {
         connection.owner = self
         self.connection = connection
         isLeaving = false
@@ -126,6 +145,20 @@ final class RedisClientCore {
             "connected to Redis", metadata: ["address": "\(connection.address)", "protocol": "\(connection.isRESP3 ? "RESP3" : "RESP2")"])
         change(to: .connected(to: connection.address))
         write()
+        for subscription in subscriptions.values { subscription.follow(connection.address) }
+    }
+
+    private func received(_ news: SentinelWatch.News) {
+        switch news {
+        case .switched(let master):
+            // The connection may have been made to the new master before the sentinel told of it.
+            guard connection?.address != master || isLeaving else { return }
+            reconnect.connect(announced: master)
+            leave("the master is \(master) now")
+        case .current(let master):
+            // The sentinel may be wrong, so the connection is kept until there is another. Without one, that is being looked for already.
+            if let connection, connection.address != master { reconnect.connect() }
+        }
     }
 
     private func failedToConnect(_ failure: ConnectFailure) {
@@ -149,6 +182,7 @@ final class RedisClientCore {
         guard let connection, !isLeaving else { return }
         isLeaving = true
         logger.info("leaving a Redis server", metadata: ["address": "\(connection.address)", "reason": "\(reason)"])
+        guard queue.hasSent else { return connection.close(ConnectFailure(.notMaster, reason)) }
         handover = eventLoop.run(in: TimeAmount(configuration.handoverTimeout)) { [weak self] in
             self?.connection?.close(ConnectFailure(.notMaster, reason))
         }
@@ -188,13 +222,17 @@ final class RedisClientCore {
         shutdownPromise = nil
         isShutDown = true
         reconnect?.stop()
+        watch?.stop()
         expiry?.timer.cancel()
         handover?.cancel()
         repeatTimer?.cancel()
-        let connection = connection
-        self.connection = nil
-        connection?.owner = nil
-        connection?.close(ConnectFailure(.unreachable, "the client was shut down"))
+        let connections = [connection, successor]
+        connection = nil
+        successor = nil
+        for connection in connections {
+            connection?.owner = nil
+            connection?.close(ConnectFailure(.unreachable, "the client was shut down"))
+        }
         for command in queue.takeUnsent() { complete(command, .failure(.shutdown)) }
         for subscription in subscriptions.values { subscription.end() }
         change(to: .shutDown)
@@ -206,6 +244,7 @@ final class RedisClientCore {
 extension RedisClientCore: RedisConnectionOwner {
     func connection(_ connection: RedisConnection, received value: RESPValue) {
         if case .push = value { return }
+        guard connection === self.connection else { return }
         switch queue.answered(value) {
         case .complete(let command, let result): complete(command, result)
         case .none: break
@@ -226,31 +265,41 @@ extension RedisClientCore: RedisConnectionOwner {
     }
 
     func connectionDidRead(_ connection: RedisConnection) {
+        guard connection === self.connection else { return }
         // Scripts that were not known are sent again from here.
         write()
         if isLeaving, !queue.hasSent { connection.close(ConnectFailure(.notMaster, "the server is no master any more, or does not serve")) }
         finishShutdown()
     }
 
-    func connectionIsExpecting(_ connection: RedisConnection) -> Bool { queue.hasSent }
+    func connectionIsExpecting(_ connection: RedisConnection) -> Bool { connection === self.connection && queue.hasSent }
 
     func connectionWantsPing(_ connection: RedisConnection) {
+        guard connection === self.connection, !isLeaving else { return }
         queue.prepend(RedisCommand("PING").bytes)
         write()
     }
 
     func connectionBecameWritable(_ connection: RedisConnection) { write() }
 
-    func connectionClosed(_ connection: RedisConnection, _ failure: ConnectFailure) {
-        guard connection === self.connection else { return }
-        self.connection = nil
+    func connectionClosed(_ closed: RedisConnection, _ failure: ConnectFailure) {
+        if closed === successor {
+            successor = nil
+            return reconnect.connectionEnded(closed)
+        }
+        guard closed === connection else { return }
+        connection = nil
         isLeaving = false
         handover?.cancel()
         repeatTimer?.cancel()
         repeatTimer = nil
         for command in queue.connectionLost() { complete(command, .failure(.connectionLost(wasSent: true))) }
+        if let successor {
+            self.successor = nil
+            return use(successor)
+        }
         if shutdownPromise != nil { return finishShutdown() }
         reconnecting(failure.description)
-        reconnect.connectionEnded(connection, wasAsked: failure.kind == .notMaster)
+        reconnect.connectionEnded(closed)
     }
 }

@@ -24,6 +24,10 @@ struct RedisURL {
 
         var rest = url[schemeEnd.upperBound...]
         guard !rest.contains("#") else { throw RedisConfigurationError("the Redis URL has a fragment; a # in a password is written %23") }
+        // Otherwise what follows could be the rest of a password, and would be shown.
+        if let end = rest.firstIndex(where: { $0 == "/" || $0 == "?" }), rest[end...].contains("@") {
+            throw RedisConfigurationError("the Redis URL has an @ after its host; in passwords, : @ / ? # are percent-encoded")
+        }
         var query: Substring = ""
         if let mark = rest.firstIndex(of: "?") {
             query = rest[rest.index(after: mark)...]

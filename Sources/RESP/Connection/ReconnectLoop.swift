@@ -10,6 +10,8 @@ final class ReconnectLoop {
     private var backoff: ReconnectBackoff
     private var timer: Scheduled<Void>?
     private var attempt: RedisConnector.Attempt?
+    /// Of the attempt that counts.
+    private var generation = 0
     private var isStopped = false
 
     init(
@@ -24,18 +26,19 @@ final class ReconnectLoop {
         backoff = ReconnectBackoff(base: TimeAmount(configuration.reconnectBaseDelay), max: TimeAmount(configuration.reconnectMaxDelay))
     }
 
-    /// Tries now, unless an attempt is under way.
-    func connect() {
-        guard !isStopped, attempt == nil else { return }
+    /// Tries now. An attempt that is under way goes on, unless the sentinels announce another master than it may have been told of.
+    func connect(announced: RedisAddress? = nil) {
+        guard !isStopped else { return }
+        if announced != nil { attempt?.cancel() } else if attempt != nil { return }
         timer?.cancel()
         timer = nil
-        let attempt = RedisConnector.Attempt()
-        self.attempt = attempt
-        connector.connect(attempt) { [weak self] result in
-            guard let self, !isStopped else {
-                if case .success(let connection) = result { connection.close(ConnectFailure(.unreachable, "not needed any more")) }
-                return
-            }
+        generation += 1
+        let generation = generation
+        // An attempt may end before the call returns.
+        attempt = nil
+        let attempt = connector.connect(announced: announced) { [weak self] result in
+            guard let self, self.generation == generation else { return }
+            self.generation += 1
             self.attempt = nil
             switch result {
             case .success(let connection): onConnected(connection)
@@ -44,10 +47,11 @@ final class ReconnectLoop {
                 onFailure(failure)
             }
         }
+        if self.generation == generation { self.attempt = attempt }
     }
 
     /// A connection that was handed out is gone.
-    func connectionEnded(_ connection: RedisConnection, wasAsked: Bool) {
+    func connectionEnded(_ connection: RedisConnection) {
         let lifetime = NIODeadline.now() - (connection.readySince ?? .now())
         if lifetime >= isStableAfter { backoff.reset() }
         again()

@@ -85,11 +85,13 @@ final class SubscriptionCore {
         becomeSubscribed()
     }
 
-    /// Leaves the connection for one to the server that is the right one now.
-    func changeServer(_ reason: String) {
-        guard let connection else { return }
-        connection.close(ConnectFailure(.notMaster, reason))
-        reconnect?.connect()
+    /// Commands go to this server now: so does the subscription.
+    func follow(_ server: RedisAddress) {
+        if let connection {
+            guard connection.address != server else { return }
+            connection.close(ConnectFailure(.notMaster, "the master is \(server) now"))
+        }
+        reconnect?.connect(announced: server)
     }
 
     private func becomeSubscribed() {
@@ -172,6 +174,6 @@ extension SubscriptionCore: RedisConnectionOwner {
         channels.connectionLost()
         counters.increment(.subscriptionLosses)
         interrupted(failure.description)
-        reconnect?.connectionEnded(connection, wasAsked: failure.kind == .notMaster)
+        reconnect?.connectionEnded(connection)
     }
 }

@@ -1,0 +1,127 @@
+import Logging
+import NIOCore
+
+/// Listens at one sentinel, and at another when that is lost, for a change of the master. Confined to its event loop.
+final class SentinelWatch {
+    enum News {
+        /// The sentinels have agreed on a new master just now.
+        case switched(RedisAddress)
+        /// The sentinel that is listened to from now on says that this is the master.
+        case current(RedisAddress)
+    }
+
+    private let finder: MasterFinder
+    private let configuration: RedisConfiguration
+    private let counters: RedisCounters
+    private let eventLoop: any EventLoop
+    private let logger: Logger
+    private let onNews: (News) -> Void
+    private var backoff: ReconnectBackoff
+    private var connection: RedisConnection?
+    private var timer: Scheduled<Void>?
+    private var awaitsAddress = false
+    private var unanswered = 0
+    private var isStopped = false
+
+    init(
+        finder: MasterFinder, configuration: RedisConfiguration, counters: RedisCounters, eventLoop: any EventLoop, logger: Logger,
+        onNews: @escaping (News) -> Void
+    ) {
+        self.finder = finder
+        self.configuration = configuration
+        self.counters = counters
+        self.eventLoop = eventLoop
+        self.logger = logger
+        self.onNews = onNews
+        backoff = ReconnectBackoff(base: TimeAmount(configuration.reconnectBaseDelay), max: TimeAmount(configuration.reconnectMaxDelay))
+    }
+
+    func start() {
+        guard !isStopped, let sentinel = finder.sentinels.addresses.first else { return }
+        connection = RedisConnection.connect(
+            to: sentinel, settings: RedisConnection.Settings(sentinel: configuration), counters: counters, eventLoop: eventLoop
+        ) { [weak self] result in
+            switch result {
+            case .success(let connection): self?.listen(connection)
+            case .failure(let failure): self?.lost(sentinel, failure)
+            }
+        }
+    }
+
+    func stop() {
+        isStopped = true
+        timer?.cancel()
+        let connection = connection
+        self.connection = nil
+        connection?.owner = nil
+        connection?.close(ConnectFailure(.unreachable, "not needed any more"))
+    }
+
+    private func listen(_ connection: RedisConnection) {
+        guard !isStopped else { return }
+        connection.owner = self
+        self.connection = connection
+        awaitsAddress = true
+        unanswered = 2
+        // In this order no change is missed: what comes after the subscription is told, and what came before it is asked for.
+        connection.write(RedisCommand("SUBSCRIBE", "+switch-master").bytes)
+        if connection.isRESP3 { connection.write(RedisCommand("SENTINEL", "GET-MASTER-ADDR-BY-NAME", .text(finder.masterName)).bytes) }
+        connection.flush()
+        backoff.reset()
+        logger.debug("listening to a sentinel", metadata: ["address": "\(connection.address)"])
+        // RESP2 takes no other commands on a connection that is subscribed.
+        if !connection.isRESP3 { askElsewhere() }
+    }
+
+    private func askElsewhere() {
+        awaitsAddress = false
+        unanswered = 1
+        _ = finder.find { [weak self] result in
+            guard let self, !isStopped, case .success(let found) = result else { return }
+            onNews(.current(found.master))
+        }
+    }
+
+    private func lost(_ sentinel: RedisAddress, _ failure: ConnectFailure) {
+        connection = nil
+        guard !isStopped else { return }
+        finder.sentinels.demote(sentinel)
+        logger.debug("not listening to a sentinel", metadata: ["address": "\(sentinel)", "reason": "\(failure.description)"])
+        timer = eventLoop.run(in: backoff.next(fraction: .random(in: 0...1))) { [weak self] in self?.start() }
+    }
+}
+
+extension SentinelWatch: RedisConnectionOwner {
+    func connection(_ connection: RedisConnection, received value: RESPValue) {
+        guard let parts = value.elements, let kind = parts.first?.text else {
+            unanswered = max(0, unanswered - 1)
+            return
+        }
+        switch (kind, parts.count) {
+        case ("message", 3):
+            guard let payload = parts[2].text, let master = SentinelReply.newMaster(payload, of: finder.masterName) else { return }
+            logger.info("the sentinels changed the master", metadata: ["address": "\(master)"])
+            onNews(.switched(master))
+        case ("subscribe", 3), ("pong", 2): unanswered = max(0, unanswered - 1)
+        default:
+            unanswered = max(0, unanswered - 1)
+            guard awaitsAddress, let master = SentinelReply.masterAddress(value) else { return }
+            awaitsAddress = false
+            onNews(.current(master))
+        }
+    }
+
+    func connectionDidRead(_ connection: RedisConnection) {}
+
+    func connectionIsExpecting(_ connection: RedisConnection) -> Bool { unanswered > 0 }
+
+    func connectionWantsPing(_ connection: RedisConnection) {
+        unanswered += 1
+        connection.write(RedisCommand("PING").bytes)
+        connection.flush()
+    }
+
+    func connectionBecameWritable(_ connection: RedisConnection) {}
+
+    func connectionClosed(_ connection: RedisConnection, _ failure: ConnectFailure) { lost(connection.address, failure) }
+}
