@@ -97,16 +97,13 @@ public final class RedisStore: Sendable {
         _ client: RedisClient, _ instance: RedisStoreInstance, _ options: RedisStoreOptions, _ given: ClusterSecret?
     ) async throws(RedisStoreError) -> Life {
         let keys = StoreKeys(prefix: options.keyPrefix)
-        let reply: RESPValue
-        do {
-            reply = try await client.run(
-                Scripts.draw, keys: [keys.cluster, keys.instance(instance.name)],
-                arguments: [
-                    .text(options.keyPrefix), .integer(options.lease.milliseconds), .text(randomID()),
-                    .text((given ?? ClusterSecret()).stored),
-                ], timeout: options.openTimeout)
-        } catch {
-            throw openError(error, client, options)
+        let arguments: [RedisArgument] = [
+            .text(options.keyPrefix), .integer(options.lease.milliseconds), .text(randomID()), .text((given ?? ClusterSecret()).stored),
+        ]
+        // A number that is drawn and not heard of is none too many.
+        let reply = try await untilAnswered(client, options) { left in
+            try await client.run(
+                Scripts.draw, keys: [keys.cluster, keys.instance(instance.name)], arguments: arguments, timeout: left)
         }
         guard let parts = reply.elements, parts.count == 5, let incarnation = parts[1].text.flatMap({ UInt64($0) }),
             let dataID = parts[2].text, let stored = parts[3].text
@@ -114,6 +111,21 @@ public final class RedisStore: Sendable {
         return Life(
             identity: InstanceIdentity(name: instance.name, incarnation: incarnation), dataID: dataID,
             secret: try ClusterSecret(stored: stored, given: given), hasTwin: parts[4].text == "1")
+    }
+
+    /// Asks again while the connection breaks, as long as `openTimeout` lasts.
+    private static func untilAnswered<Value>(
+        _ client: RedisClient, _ options: RedisStoreOptions, _ ask: (_ left: Duration) async throws -> Value
+    ) async throws(RedisStoreError) -> Value {
+        let deadline = ContinuousClock.now + options.openTimeout
+        while true {
+            do {
+                return try await ask(deadline - .now)
+            } catch {
+                if case .connectionLost? = error as? RedisError, .now < deadline { continue }
+                throw openError(error, client, options)
+            }
+        }
     }
 
     private static func openError(_ error: any Error, _ client: RedisClient, _ options: RedisStoreOptions) -> RedisStoreError {
@@ -152,13 +164,10 @@ public final class RedisStore: Sendable {
     }
 
     private func start() async throws(RedisStoreError) {
-        let sentAt = NIODeadline.now()
-        do {
-            let loaded = loadScripts()
-            for script in loaded { _ = try await script.get() }
+        try await Self.untilAnswered(client, options) { _ in
+            for script in loadScripts() { _ = try await script.get() }
+            let sentAt = NIODeadline.now()
             heard(try await future(heartbeat()).get(), sentAt: sentAt)
-        } catch {
-            throw Self.openError(error, client, options)
         }
         signals.subscribe()
         client.onStateChange { [weak self] in self?.changed($0) }

@@ -1,8 +1,8 @@
 import GatewayCore
-@testable import StoreContracts
 import Testing
 
 @testable import RedisStore
+@testable import StoreContracts
 
 @Suite("The store in Redis keeps the contracts of the core")
 struct ContractTests {

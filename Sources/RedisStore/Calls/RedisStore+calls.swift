@@ -101,7 +101,7 @@ extension RedisStore {
             case .success(let value):
                 self.breaker.withLockedValue { $0.succeeded(at: .now()) }
                 handle(.success(value))
-            case .failure(.connectionLost(wasSent: true)) where .now() < deadline && !self.isClosed:
+            case .failure(.connectionLost(wasSent: true)) where .now() < deadline:
                 self.counters.repeated.add()
                 self.send(request, isRepetition: true, deadline: deadline, handle: handle)
             case .failure(let error):

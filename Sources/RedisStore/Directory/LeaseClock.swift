@@ -20,7 +20,8 @@ struct LeaseClock {
     ///   - now: when the answer came.
     /// - Returns: true when the lease had lapsed and is held again.
     mutating func heard(sentAt: NIODeadline, now: NIODeadline) -> Bool {
-        guard !isReplaced else { return false }
+        // An answer that comes too late says that the others took it for dead meanwhile.
+        guard !isReplaced, sentAt + length > now else { return false }
         // A lapse that nobody looked at is one all the same.
         let lapsed = end.map { now >= $0 } ?? false
         if lapsed { generation += 1 }

@@ -130,6 +130,7 @@ extension RedisStore: SessionStore {
                 if case .unavailable = failure, let held, !isClosed, keepInBacklog({ $0.keepDeletion(id, epoch: held.epoch) }) {
                     result = .success(true)
                 } else {
+                    if let held { sessions.putBack(held) }
                     result = .failure(storeError(operation, failure))
                 }
             }

@@ -94,6 +94,16 @@ final class SessionMemory: Sendable {
         }
     }
 
+    /// A session that could not be deleted.
+    func putBack(_ held: HeldSession) {
+        state.withLockedValue { state in
+            guard state.held[held.record.id] == nil else { return }
+            state.held[held.record.id] = held
+            if held.phase == .backlog { state.backlogSessions += 1 }
+            state.attributeWrites += held.backlogWrites
+        }
+    }
+
     func forget(_ id: SessionID) -> HeldSession? { state.withLockedValue { $0.remove(id) } }
 
     func forget(seenBefore deadline: WallTime) {

@@ -2,7 +2,7 @@ import Foundation
 import GatewayCore
 import Logging
 import NIOConcurrencyHelpers
-import NIOCore
+public import NIOCore
 import RESP
 import Testing
 
@@ -21,7 +21,7 @@ struct Bench: Sendable {
 
     /// Times are short, so that tests see lapses.
     func open(
-        _ name: String = "one", limits: EventLogLimits = EventLogLimits(), commandTimeout: Duration = .milliseconds(500),
+        _ name: String = "one", limits: EventLogLimits = EventLogLimits(), commandTimeout: Duration = .seconds(1),
         _ change: (inout RedisStoreOptions) -> Void = { _ in }
     ) async throws -> RedisStore {
         var redis = RedisConfiguration(target: .server(RedisAddress(host: "127.0.0.1", port: server.port)))
@@ -29,12 +29,14 @@ struct Bench: Sendable {
         redis.reconnectBaseDelay = .milliseconds(10)
         redis.reconnectMaxDelay = .milliseconds(50)
         redis.pingInterval = .milliseconds(100)
-        redis.silenceLimit = .milliseconds(200)
+        redis.silenceLimit = .seconds(1)
         var options = RedisStoreOptions()
         options.keyPrefix = prefix
         options.heartbeat = .milliseconds(50)
-        options.lease = .milliseconds(400)
-        options.recoveryTime = .milliseconds(1_000)
+        options.lease = .seconds(1)
+        options.recoveryTime = .seconds(1)
+        // Sessions of tests were seen last in 1970.
+        options.sessionTTL = .seconds(100 * 365 * 24 * 3600)
         change(&options)
         return try await RedisStore.open(
             redis: redis,
@@ -96,4 +98,8 @@ extension RedisStore {
     /// Stops the heartbeats, as a frozen process does.
     func freeze() { directory.state.withLockedValue { $0.isFrozen = true } }
     func thaw() { directory.state.withLockedValue { $0.isFrozen = false } }
+}
+
+extension ByteBuffer: @retroactive ExpressibleByStringLiteral {
+    public init(stringLiteral value: String) { self.init(string: value) }
 }

@@ -1,0 +1,109 @@
+import GatewayCore
+import NIOCore
+import RESP
+import Testing
+
+@testable import RedisStore
+@testable import StoreContracts
+
+@Suite("The directory of instances")
+struct DirectoryTests {
+    @Test("instances see each other, what they are, that one drains and that it left")
+    func peers() async throws {
+        let bench = try Bench()
+        let (one, two) = (try await bench.open("one"), try await bench.open("two"))
+        try await eventually("one sees two") { one.peers.map(\.identity) == [two.identity] }
+        let record = try #require(two.peers.first)
+        #expect(record.identity == one.identity)
+        #expect(record.address == "http://127.0.0.1:1")
+        #expect(record.version == "1")
+        #expect(record.colour == "blue")
+        #expect(!record.isDraining)
+        one.beginDraining()
+        try await eventually("two sees that one drains") { two.peers.first?.isDraining == true }
+        await one.close()
+        try await eventually("two sees that one left") { two.peers.isEmpty }
+        #expect(two.lease == .held(generation: 0))
+        await two.close()
+    }
+
+    @Test("an instance that is frozen loses its lease by itself, the others miss it, and afterwards it is another generation")
+    func lapse() async throws {
+        let bench = try Bench()
+        let (one, two) = (try await bench.open("one"), try await bench.open("two"))
+        try await eventually("two sees one") { two.peers.count == 1 }
+        #expect(one.lease == .held(generation: 0))
+        one.freeze()
+        try await eventually("one knows") { one.lease == .lapsed(generation: 0) }
+        try await eventually("two knows") { two.peers.isEmpty }
+        one.thaw()
+        try await eventually("one is back") { one.lease == .held(generation: 1) }
+        try await eventually("two sees it") { two.peers.map(\.identity) == [one.identity] }
+        for store in [one, two] { await store.close() }
+    }
+
+    @Test("a second life of a name takes it over: the first one's lease does not come back, and it writes nothing")
+    func replaced() async throws {
+        let bench = try Bench()
+        let first = try await bench.open("one")
+        let session = Sample.session()
+        try await first.create(session)
+        let second = try await bench.open("one")
+        #expect(second.identity.name == first.identity.name)
+        #expect(second.identity.incarnation > first.identity.incarnation)
+        try await eventually("the first one knows") { first.failure?.contains("another process") == true }
+        #expect(first.lease == .lapsed(generation: 0))
+        for write in [
+            { _ = try await first.create(Sample.session()) }, { _ = try await first.claim(session.id) },
+            { try await first.setAttribute(.logLevel, of: session.id, to: "1") },
+        ] as [@Sendable () async throws -> Void] {
+            await #expect {
+                try await write()
+            } throws: {
+                ($0 as? StoreError)?.kind == .fenced
+            }
+        }
+        #expect(try await second.claim(session.id) == .mine(session, wasMine: false))
+        #expect(second.peers == [])
+        // Its end does not take the record of the other with it.
+        await first.close()
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(second.lease == .held(generation: 0))
+        #expect(try await second.raw("EXISTS", second.keys.instance("one")).int == 1)
+        await second.close()
+    }
+
+    @Test("all instances have the same secret, made once or from a file; another one is refused")
+    func secrets() async throws {
+        let bench = try Bench()
+        let (one, two) = (try await bench.open("one"), try await bench.open("two"))
+        #expect(one.signingKey() == two.signingKey())
+        #expect(one.signingKey().count == 32)
+        for store in [one, two] { await store.close() }
+        let key = [UInt8](repeating: 1, count: 40)
+        await #expect(throws: RedisStoreError.otherSecret(isFromFile: true)) { try await bench.open { $0.secret = key } }
+        await #expect(throws: RedisStoreError.shortSecret(bytes: 31)) { try await bench.open { $0.secret = Array(key.prefix(31)) } }
+
+        let other = try Bench()
+        let three = try await other.open { $0.secret = key }
+        #expect(three.signingKey() == key)
+        #expect(try await three.raw("HGET", three.keys.cluster, "secret").text?.hasPrefix("file:") == true)
+        await three.close()
+        let four = try await other.open { $0.secret = key }
+        await four.close()
+        await #expect(throws: RedisStoreError.otherSecret(isFromFile: false)) { try await other.open() }
+    }
+
+    @Test("an instance that finds no Redis says so, in time")
+    func unreachable() async throws {
+        let bench = try Bench(isOwn: true)
+        bench.server.kill()
+        do {
+            _ = try await bench.open { $0.openTimeout = .milliseconds(200) }
+            Issue.record("opened")
+        } catch let error as RedisStoreError {
+            #expect(error.description.contains("did not answer within 0.2 s"))
+            #expect(error.description.contains("127.0.0.1:\(bench.server.port)"))
+        }
+    }
+}
