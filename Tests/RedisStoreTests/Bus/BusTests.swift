@@ -64,7 +64,9 @@ struct BusTests {
 
     @Test("may be missed when the connection breaks, and the receiver is told")
     func reconnect() async throws {
-        let (one, two, receiver) = try await pair(try Bench(isOwn: true))
+        let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
+        let (one, two, receiver) = try await pair(bench)
         try await one.raw("CLIENT", "KILL", "TYPE", "pubsub")
         try await eventually("it is told") { receiver.count("missed all") >= 1 }
         publish("again", one)

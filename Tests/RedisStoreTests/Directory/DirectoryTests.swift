@@ -97,6 +97,7 @@ struct DirectoryTests {
     @Test("an instance that finds no Redis says so, in time")
     func unreachable() async throws {
         let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
         bench.server.kill()
         do {
             _ = try await bench.open { $0.openTimeout = .milliseconds(200) }

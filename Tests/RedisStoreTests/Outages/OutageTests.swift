@@ -36,6 +36,7 @@ struct OutageTests {
         arguments: [true, false])
     func backlog(keepsData: Bool) async throws {
         let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
         let store = try await bench.open()
         let (old, doomed) = (session(attributes: [.initialized: "true"]), session())
         try await store.create(old)
@@ -94,6 +95,7 @@ struct OutageTests {
     @Test("a server that comes back empty before anybody noticed costs no session, at home or elsewhere", .timeLimit(.minutes(1)))
     func quickLoss() async throws {
         let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
         let one = try await bench.open("one", commandTimeout: .seconds(5)) {
             $0.heartbeat = .seconds(1)
             $0.lease = .seconds(3)
@@ -131,6 +133,7 @@ struct OutageTests {
     @Test("a session that another instance deleted does not come back")
     func noResurrection() async throws {
         let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
         let (one, two) = (try await bench.open("one"), try await bench.open("two"))
         let lost = Recorder<SessionID>()
         one.onHomeLost { lost.add($0) }
@@ -154,6 +157,7 @@ struct OutageTests {
     @Test("the backlog has bounds, and what exceeds them fails")
     func bounds() async throws {
         let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
         let store = try await bench.open {
             $0.backlogSessions = 2
             $0.backlogWrites = 3
@@ -181,6 +185,7 @@ struct OutageTests {
     @Test("a frozen server is waited for within the time of a command, then given up until it is thawed", .timeLimit(.minutes(1)))
     func frozen() async throws {
         let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
         let store = try await bench.open()
         let session = session()
         try await store.create(session)
@@ -202,6 +207,7 @@ struct OutageTests {
     @Test("events are in the log once and in order, and complete in order, over connections that break", .timeLimit(.minutes(1)))
     func eventOrder() async throws {
         let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
         let store = try await bench.open(commandTimeout: .seconds(10))
         let killer = try await bench.open("killer", commandTimeout: .seconds(10))
         let owned = session()

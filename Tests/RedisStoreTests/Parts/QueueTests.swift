@@ -10,6 +10,7 @@ struct QueueTests {
     @Test("refuses what exceeds it, in turn and counted, and goes on")
     func bound() async throws {
         let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
         let store = try await bench.open(commandTimeout: .seconds(20)) { $0.queueCapacity = 10 }
         bench.server.freeze()
         let outcomes = Recorder<String>()
