@@ -10,7 +10,7 @@ import anyio
 import pytest
 from gateway import Gateway
 from modern import ALL_CAPABILITIES, ModernClient
-from rawhttp import RawSession, RPCError
+from rawhttp import RawSession, RPCError, first_message
 from upstreams import http_server, stdio
 
 pytestmark = pytest.mark.binary
@@ -103,8 +103,8 @@ async def test_a_task_that_is_not_known_is_an_error(gateway: Gateway) -> None:
                 assert raised.value.code == -32602, (server, method)
 
 
-@pytest.mark.parametrize("server", LEGACY)
-async def test_a_modern_client_is_told_of_a_task_of_a_legacy_server(gateway: Gateway, server: str) -> None:
+@pytest.mark.parametrize("server", [*LEGACY, *MODERN])
+async def test_a_modern_client_is_told_of_a_task(gateway: Gateway, server: str) -> None:
     for url, prefix in ((gateway.server_url(server), ""), (gateway.url, f"{server}__")):
         async with ModernClient(url, TASKS) as one:
             task = await one.call(f"{prefix}long-job", {"seconds": 0.5})
@@ -113,13 +113,14 @@ async def test_a_modern_client_is_told_of_a_task_of_a_legacy_server(gateway: Gat
                 told = (await listener.next_of("notifications/tasks"))["params"]
                 assert told["taskId"] == task["taskId"] and told["status"] == "completed"
                 assert told["result"]["content"][0]["text"] == "job done"
+            # A server that clients share can ask none of them.
             if server != "shared":
                 asking = await one.call(f"{prefix}long-job", {"ask": True})
                 async with one.listen(taskIds=[asking["taskId"]]) as listener:
-                    [key] = (await listener.next_of("notifications/tasks"))["params"]["inputRequests"]
+                    [key] = (await reaches(one, asking["taskId"], "input_required"))["inputRequests"]
                     await one.request("tasks/update", {"taskId": asking["taskId"], "inputResponses": {key: ACCEPTED}})
                     while (told := (await listener.next_of("notifications/tasks"))["params"])["status"] != "completed":
-                        assert told["status"] == "working"
+                        assert told["status"] in ("input_required", "working")
     async with ModernClient(gateway.url, ALL_CAPABILITIES) as one:
         with pytest.raises(RPCError) as raised:
             await one.request("subscriptions/listen", {"notifications": {"taskIds": [f"{server}__any"]}})
@@ -179,6 +180,16 @@ async def test_a_task_of_a_modern_server_asks_its_client_of_2025_11_25(gateway: 
                     elif received.get("id") == message["id"]:
                         assert received["result"]["content"][0]["text"] == "job done"
                         break
+
+
+@pytest.mark.parametrize("server", MODERN)
+async def test_a_client_of_2025_11_25_is_told_of_its_task(gateway: Gateway, server: str) -> None:
+    async with RawSession(gateway.server_url(server)) as session:
+        await session.initialize()
+        async with session.get_stream() as stream:
+            task = (await session.call("long-job", {"seconds": 0.5, "fail": True}, task={}))["task"]
+            told = (await first_message(stream, "notifications/tasks/status"))["params"]
+            assert (told["taskId"], told["status"]) == (task["taskId"], "failed") and "ttl" in told and "result" not in told
 
 
 @pytest.mark.parametrize("server", MODERN)

@@ -61,14 +61,15 @@ extension Gateway {
             guard exchange.request.json.isObject(responses) else {
                 return exchange.fail(.invalidParams, "tasks/update: params.inputResponses must be an object")
             }
-            guard let held else { return acknowledge(exchange, task: owner) }
+            guard let held else { return acknowledge(exchange, owner, held) }
             held.answer(responses, in: exchange.request.json)
             exchange.succeed(ByteBuffer(string: "{}"))
         default:
+            guard held?.isOver != true else { return exchange.succeed(ByteBuffer(string: "{}")) }
             // One that is over is an error to a legacy server, and none to a modern client ("Task Cancellation").
             owner.ask(.tasksCancel).whenComplete { result in
                 guard case .success(let response) = result, response.kind == .response else {
-                    return self.acknowledge(exchange, task: owner)
+                    return self.acknowledge(exchange, owner, held)
                 }
                 exchange.succeed(ByteBuffer(string: "{}"))
                 // Its client need not ask again, and its process is wanted by others.
@@ -78,8 +79,8 @@ extension Gateway {
     }
 
     /// Acknowledges what is asked about a task, if there is such a task.
-    private func acknowledge(_ exchange: Exchange, task owner: TaskOwner) {
-        owner.state(isDetailed: false).whenComplete { result in
+    private func acknowledge(_ exchange: Exchange, _ owner: TaskOwner, _ held: HeldTask?) {
+        (held?.current() ?? owner.state(isDetailed: false)).whenComplete { result in
             switch result {
             case .success: exchange.succeed(ByteBuffer(string: "{}"))
             case .failure(let error):

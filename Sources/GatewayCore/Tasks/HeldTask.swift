@@ -36,6 +36,9 @@ final class HeldTask: Sendable {
         state.withLockedValue { [input] in $0.inputs.append((key, input)) }
     }
 
+    /// Whether the task was seen to be over.
+    var isOver: Bool { state.withLockedValue { $0.outcome != nil } }
+
     /// What the task has come to, for a modern client.
     func current() -> EventLoopFuture<TaskState> {
         let promise = owner.host.gateway.eventLoopGroup.next().makePromise(of: TaskState.self)

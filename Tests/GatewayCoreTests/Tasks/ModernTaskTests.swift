@@ -199,6 +199,10 @@ import Testing
         let links = server.factory.links.count
         _ = try bench.modern("tools/call", #""name":"s__plain""#, capabilities: Self.declared)
         #expect(server.factory.links.count == links)
+        for (method, more) in [("tasks/cancel", ""), ("tasks/update", #","inputResponses":{}"#)] {
+            let call = try bench.modern(method, #""taskId":"s__T1"\#(more)"#, capabilities: Self.declared)
+            #expect(call.sink.text("resultType") == "complete")
+        }
     }
 
     @Test("a held process makes no room for another, is stopped when nobody asks about its task, and ends with its server")

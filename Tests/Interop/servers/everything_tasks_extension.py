@@ -15,6 +15,8 @@ from inputs import form
 from mcp import MCPError
 
 EXTENSION = "io.modelcontextprotocol/tasks"
+SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 METHODS = ("tasks/get", "tasks/update", "tasks/cancel", "tasks/list", "tasks/result")
 
 
@@ -35,8 +37,26 @@ class Job:
             "ttlMs": 60_000, "pollIntervalMs": 50, **self.more,
         }  # fmt: skip
 
-    def settle(self, status: str, **more: Any) -> None:
-        self.status, self.more = status, more
+
+class TaskListener:
+    """The stream of one `subscriptions/listen` that asks for tasks, of which the SDK's own handler knows nothing."""
+
+    def __init__(self, ctx: Any, tasks: list[str]) -> None:
+        self.tasks = tasks
+        self._id = ctx.request_id
+        self._outbound = ctx.session._request_outbound
+        ctx.session._request_outbound = self
+
+    async def notify(self, method: str, params: Any = None, opts: Any = None) -> None:
+        if method == ACKNOWLEDGED:
+            params = {**params, "notifications": {**params["notifications"], "taskIds": self.tasks}}
+        await self._outbound.notify(method, params, opts)
+
+    async def tell(self, job: Job) -> None:
+        await self.notify("notifications/tasks", {**job.wire(), "_meta": {SUBSCRIPTION: self._id}})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._outbound, name)
 
 
 class TaskExtension:
@@ -45,11 +65,14 @@ class TaskExtension:
     def __init__(self, server: Any, call_tool: Callable[[Any, Any], Awaitable[Any]], group: Callable[[], Any]) -> None:
         self._call_tool, self._group = call_tool, group
         self._jobs: dict[str, Job] = {}
+        self._listeners: list[TaskListener] = []
         server.extensions[EXTENSION] = {}
         server.middleware.append(self._intercept)
 
     async def _intercept(self, ctx: Any, call_next: Any) -> Any:
         params = ctx.params or {}
+        if is_modern(ctx) and ctx.method == "subscriptions/listen" and (tasks := params["notifications"].get("taskIds")):
+            return await self._listen(ctx, tasks, call_next)
         if not is_modern(ctx) or (ctx.method != "tools/call" and ctx.method not in METHODS):
             return await call_next(ctx)
         capabilities = ctx.session.client_capabilities
@@ -63,7 +86,23 @@ class TaskExtension:
             raise MCPError(code=-32601, message="Method not found")
         if not declared:
             raise self._missing()
-        return {"resultType": "complete", **self._serve(ctx.method, params)}
+        return {"resultType": "complete", **await self._serve(ctx.method, params)}
+
+    async def _listen(self, ctx: Any, tasks: list[str], call_next: Any) -> Any:
+        if EXTENSION not in (ctx.session.client_capabilities.extensions or {}):
+            raise self._missing()
+        listener = TaskListener(ctx, [id for id in tasks if id in self._jobs])
+        self._listeners.append(listener)
+        try:
+            return await call_next(ctx)
+        finally:
+            self._listeners.remove(listener)
+
+    async def _settle(self, job: Job, status: str, **more: Any) -> None:
+        job.status, job.more = status, more
+        for listener in list(self._listeners):
+            if job.id in listener.tasks:
+                await listener.tell(job)
 
     @staticmethod
     def _is_quick(params: dict[str, Any]) -> bool:
@@ -85,13 +124,14 @@ class TaskExtension:
         with job.scope:
             if (call.arguments or {}).get("ask"):
                 question = form("Go on?", {"agree": {"type": "boolean"}})
-                job.settle("input_required", inputRequests={"user": question.model_dump(by_alias=True, exclude_none=True)})
+                asked = {"user": question.model_dump(by_alias=True, exclude_none=True)}
+                await self._settle(job, "input_required", inputRequests=asked)
                 await job.answered.wait()
-                job.settle("working")
+                await self._settle(job, "working")
             result = await self._call_tool(ctx, call)
-            job.settle("completed", result=result.model_dump(by_alias=True, mode="json", exclude_none=True))
+            await self._settle(job, "completed", result=result.model_dump(by_alias=True, mode="json", exclude_none=True))
 
-    def _serve(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    async def _serve(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         job = self._jobs.get(params.get("taskId", ""))
         if job is None:
             raise MCPError(code=-32602, message=f"unknown task {params.get('taskId')!r}")
@@ -103,6 +143,6 @@ class TaskExtension:
             case "tasks/cancel":
                 if job.status in ("working", "input_required"):
                     job.scope.cancel()
-                    job.settle("cancelled")
+                    await self._settle(job, "cancelled")
                 return {}
         return job.wire()
