@@ -17,6 +17,10 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
     private weak var connection: ClientConnection?
     private let context: MCPServerContext
     private var isOpen = true
+    private var hasBegun = false
+    /// What the stream said before the head was written: a log that is at home on this loop may complete the opening of the stream and its first
+    /// event in one go.
+    private var untilBegun: [() -> Void] = []
     var registryIndex: Int?
     private(set) var lastWrite = NIODeadline.now()
 
@@ -44,6 +48,10 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
         // First: a write that fails closes the connection, and with it this writer, before it returns.
         context.loopContext(for: eventLoop).startedStreaming(self)
         connection.beginStream(first: buffer)
+        hasBegun = true
+        let waiting = untilBegun
+        untilBegun.removeAll()
+        for body in waiting { body() }
         return isOpen
     }
 
@@ -106,11 +114,14 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
     func stop() {
         guard isOpen else { return }
         isOpen = false
+        untilBegun.removeAll()
         stream.detach(self)
         context.loopContext(for: eventLoop).stoppedStreaming(self)
     }
 
+    /// On the loop, and not before the stream has begun.
     private func onLoop(_ body: @escaping @Sendable () -> Void) {
-        eventLoop.inEventLoop ? body() : eventLoop.execute(body)
+        guard eventLoop.inEventLoop else { return eventLoop.execute { self.onLoop(body) } }
+        if hasBegun { body() } else if isOpen { untilBegun.append(body) }
     }
 }
