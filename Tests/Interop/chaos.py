@@ -1,0 +1,267 @@
+"""Failures under a running load, each from a seed, and what came of every call: `scripts/chaos`, and the tests of `test_chaos.py`.
+
+A scenario starts a cluster with round-robin of every request, lets clients of both eras work, breaks something, mends it, and then holds the
+clients' account against the ledger of the servers, the events that came, and what Redis and /proc say.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import processes
+from chaos_account import Account, Ledger, check_ledger, check_ownership, check_results, processes_of
+from chaos_clients import BareClient, LoadClient, ModernSDKClient, SDKClient
+from chaos_homes import Homes
+from cluster import Cluster, Instance
+from command_line import HERE, PYTHON
+
+CLIENTS: list[type[LoadClient]] = [SDKClient, SDKClient, SDKClient, ModernSDKClient, ModernSDKClient, BareClient]
+CRASHES = ("Fatal error", "Crash:", "Thread 0 crashed", "Precondition failed", "Assertion failed", "AddressSanitizer", " stack smashing")
+
+
+@dataclass
+class Scenario:
+    name: str
+    fault: Callable[[Stage], Awaitable[None]]
+    redis: str = "single"
+    loses_calls: bool = False
+    """Whether an instance is lost with what it works on, so that calls which must not be repeated may end with an unknown outcome."""
+    fails_calls: bool = False
+    """Whether something is broken that clients must notice even after one retry."""
+    loses_processes: bool = False
+    """Whether sessions may get new processes."""
+    stage: Callable[[Path, dict[str, Any], str], Cluster] | None = None
+    """Makes the cluster; the usual one without it."""
+
+
+@dataclass
+class Stage:
+    """What a fault works on."""
+
+    cluster: Cluster
+    account: Account
+    rng: random.Random
+    fault_at: float = 0
+    elected_at: float | None = None
+    """When there was a new master."""
+    notes: list[str] = field(default_factory=list)
+
+    def fault(self, what: str) -> None:
+        self.fault_at = self.fault_at or time.monotonic()
+        self.note(what)
+
+    def note(self, what: str) -> None:
+        self.notes.append(f"{time.monotonic() - self.account.began:6.2f} s  {what}")
+
+    def any_instance(self) -> Instance:
+        return self.rng.choice(self.cluster.instances)
+
+    async def pause(self, least: float, most: float) -> None:
+        await anyio.sleep(self.rng.uniform(least, most))
+
+
+async def blocking(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What waits for processes, beside the load."""
+    return await anyio.to_thread.run_sync(lambda: function(*arguments))
+
+
+@dataclass
+class Report:
+    """What a scenario showed."""
+
+    scenario: str
+    seed: str
+    calls: int = 0
+    requests: int = 0
+    failed_requests: int = 0
+    """HTTP requests that clients saw fail, before any retry."""
+    unknown: int = 0
+    failed_calls: int = 0
+    """After one retry where it is safe."""
+    longest_stall: float = 0
+    stalled: str = ""
+    recovery: float = 0
+    recovery_from_election: float | None = None
+    replayed: int = 0
+    lost_processes: int = 0
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    HEADER = (
+        f"{'scenario':<18} {'calls':>6} {'requests':>8} {'failed':>7} {'after retry':>11} {'unknown':>7} {'stall':>8} {'recovery':>9} "
+        f"{'election':>9} {'replayed':>8} {'processes lost':>14}"
+    )
+
+    def row(self) -> str:
+        election = f"{self.recovery_from_election:.2f} s" if self.recovery_from_election is not None else "-"
+        return (
+            f"{self.scenario:<18} {self.calls:>6} {self.requests:>8} {self.failed_requests:>7} {self.failed_calls:>11} {self.unknown:>7} "
+            f"{self.longest_stall:>6.2f} s {self.recovery:>7.2f} s {election:>9} {self.replayed:>8} {self.lost_processes:>14}"
+        )
+
+    def text(self) -> str:
+        lines = [self.HEADER, self.row(), *self.notes]
+        return "\n".join(lines + [f"PROBLEM {one}" for one in self.problems])
+
+
+class Run:
+    """One scenario from its seed."""
+
+    def __init__(self, scenario: Scenario, seed: str, directory: Path) -> None:
+        self.scenario, self.seed = scenario, seed
+        self.rng = random.Random(f"{scenario.name} {seed}")
+        self.directory = directory
+        self.ledger = Ledger(directory / "ledger")
+        self.account = Account()
+        self.report = Report(scenario.name, seed)
+        self.cluster = self._cluster()
+
+    def _cluster(self) -> Cluster:
+        server = {"command": PYTHON, "args": ["-S", "-E", str(HERE / "servers/ledger.py")], "env": {"LEDGER": str(self.ledger.path)}}
+        config = {
+            "mcpServers": {"shared": {**server, "isolation": "shared"}, "own": {**server, "isolation": "session"}},
+            "gateway": {"drainTimeout": "20s"},
+        }
+        if self.scenario.stage is not None:
+            return self.scenario.stage(self.directory, config, self.scenario.redis)
+        return Cluster(
+            self.directory, config=config, redis=self.scenario.redis, balance="round_robin", nginx_options=("--workers", "1")
+        )
+
+    async def play(self) -> Report:
+        await blocking(self.cluster.start)
+        try:
+            await self._play()
+        finally:
+            problems = await blocking(self.cluster.close)
+            self.report.problems += problems
+            self.report.problems += self._crashes()
+            if self.report.problems:
+                self._keep()
+        return self.report
+
+    async def _play(self) -> None:
+        stage = Stage(self.cluster, self.account, self.rng)
+        clients = [
+            kind(f"{kind.__name__}-{number}", self.cluster.url, self.account, self.seed) for number, kind in enumerate(CLIENTS, 1)
+        ]
+        homes = Homes(self.cluster, clients)
+        stopping, finished = anyio.Event(), [anyio.Event() for _ in clients]
+        idle = anyio.Event()
+        async with anyio.create_task_group() as group:
+            for client, done in zip(clients, finished):
+                group.start_soon(self._work, client, stopping, done, idle)
+            with anyio.fail_after(120):
+                async with anyio.create_task_group() as watching:
+                    watching.start_soon(homes.watch)
+                    await stage.pause(2, 3.5)
+                    await self.scenario.fault(stage)
+                    await self._until_all_recovered(stage)
+                    await stage.pause(2.5, 3.5)
+                    stopping.set()
+                    for done in finished:
+                        await done.wait()
+                    watching.cancel_scope.cancel()
+            # With all at rest, and everybody still connected.
+            self.report.problems += await self._left_processes(clients)
+            idle.set()
+        self._close_books(stage, clients, homes)
+
+    async def _work(self, client: LoadClient, stopping: anyio.Event, done: anyio.Event, idle: anyio.Event) -> None:
+        try:
+            async with client.connected():
+                await client.run(stopping)
+                before = len(self.account.failed())
+                await client.every_kind()
+                late = [call for call in self.account.failed()[before:] if call.client == client.name]
+                self.report.problems += [f"afterwards, {call.name} still fails: {call.attempts}" for call in late]
+                done.set()
+                await idle.wait()
+        except Exception as error:  # One that broke is a finding; the others go on.
+            self.report.problems.append(f"{client.name} broke: {error!r} {getattr(error, 'exceptions', '')}")
+        finally:
+            done.set()
+
+    async def _until_all_recovered(self, stage: Stage, timeout: float = 40) -> None:
+        """Waits until everybody has had a success with a call that began after the fault."""
+        with anyio.move_on_after(timeout):
+            while self.account.recovery(stage.fault_at) == float("inf"):
+                await anyio.sleep(0.05)
+
+    async def _left_processes(self, clients: list[LoadClient], timeout: float = 8) -> list[str]:
+        """Of each session at most one process lives, the one that worked last."""
+        deadline = time.monotonic() + timeout
+        while True:
+            alive = await blocking(processes.marked, self.cluster.mark)
+            found = []
+            for client, mine in processes_of(self.ledger).items():
+                living = [pid for pid in dict.fromkeys(pid for pid, _ in mine) if pid in alive]
+                if any(pid != mine[-1][0] for pid in living):
+                    found.append(f"{client}: processes {living} live, {mine[-1][0]} worked last")
+            if not found or time.monotonic() > deadline:
+                return found
+            await anyio.sleep(0.2)
+
+    # Afterwards.
+
+    def _close_books(self, stage: Stage, clients: list[LoadClient], homes: Homes) -> None:
+        report, account, scenario = self.report, self.account, self.scenario
+        report.calls = len(account.calls)
+        report.requests = sum(client.wire.requests for client in clients)
+        report.failed_requests = sum(len(client.wire.failures) for client in clients)
+        report.unknown, report.failed_calls = len(account.unknown()), len(account.failed())
+        report.longest_stall, report.stalled = account.longest_stall()
+        report.recovery = account.recovery(stage.fault_at)
+        if stage.elected_at is not None:
+            report.recovery_from_election = max(0.0, stage.fault_at + report.recovery - stage.elected_at)
+        streams = [stream for client in clients for stream in client.wire.streams.values()]
+        report.replayed = sum(stream.replayed for stream in streams)
+        lost = {client: len(mine) - 1 for client, mine in processes_of(self.ledger).items() if len(mine) > 1}
+        report.lost_processes = sum(lost.values())
+        report.notes = stage.notes
+
+        problems = check_ledger(account, self.ledger) + check_results(account) + check_ownership(self.ledger) + homes.problems()
+        problems += [problem for stream in streams for problem in stream.problems()]
+        problems += [f"{client.name}: 404: {text}" for client in clients for text in client.wire.not_found]
+        if not scenario.fails_calls:
+            problems += [f"{call.name} failed: {call.attempts}" for call in account.failed()]
+        if not scenario.loses_calls:
+            problems += [f"{call.name} has no known outcome: {call.attempts}" for call in account.unknown()]
+        if not scenario.loses_processes:
+            problems += [f"{client} lost {count} process(es)" for client, count in lost.items()]
+        problems += [f"{call.name} is open" for call in account.calls if call.outcome == "open"]
+        # Only calls that were under way when it happened may be lost.
+        healed = stage.fault_at + report.recovery
+        problems += [f"{call.name} was lost long after the fault" for call in account.unknown() if call.started > healed + 1]
+        report.problems += problems
+
+    def _crashes(self) -> list[str]:
+        return [
+            f"{daemon.name}: {line}" for daemon in self.cluster.daemons for line in daemon.log().splitlines() if any(word in line for word in CRASHES)
+        ]
+
+    def _keep(self) -> None:
+        """Who looks for the reason finds every call in a file."""
+        with (self.directory / "account").open("w") as file:
+            for call in self.account.calls:
+                times = f"{call.started - self.account.began:8.3f} {(call.ended or 0) - self.account.began:8.3f}"
+                file.write(f"{times} {call.outcome:8} {call.name:28} {call.attempts or ''} {json.dumps(call.result)}\n")
+
+
+def run(scenario: Scenario, seed: str, directory: Path) -> Report:
+    """Plays a scenario; the report has what was wrong."""
+    directory.mkdir(parents=True, exist_ok=True)
+    return anyio.run(Run(scenario, seed, directory).play)
+
+
+def new_seed() -> str:
+    return os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**6))

@@ -1,0 +1,148 @@
+"""What is broken, and how it is mended; each a scenario of `chaos.py`."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+from chaos import Scenario, Stage, blocking
+from redis_servers import Redis
+
+
+def _redis(stage: Stage) -> Redis:
+    redis = stage.cluster.redis
+    assert isinstance(redis, Redis)
+    return redis
+
+
+# Instances.
+
+
+async def kill(stage: Stage) -> None:
+    victim = stage.any_instance()
+    stage.fault(f"kill -9 of {victim.name}")
+    await blocking(victim.kill)
+    await stage.pause(0.5, 4)
+    await blocking(victim.start)
+    stage.note(f"{victim.name} is back")
+
+
+async def terminate(stage: Stage) -> None:
+    victim = stage.any_instance()
+    stage.fault(f"SIGTERM to {victim.name}")
+    code = await blocking(victim.terminate, 40)
+    stage.note(f"{victim.name} ended with {code}")
+    assert code == 0, victim.log_tail()
+    await stage.pause(0, 2)
+    await blocking(victim.start)
+    stage.note(f"{victim.name} is back")
+
+
+async def rolling_restart(stage: Stage) -> None:
+    for number, instance in enumerate(stage.rng.sample(stage.cluster.instances, len(stage.cluster.instances))):
+        stage.fault(f"SIGTERM to {instance.name}")
+        await blocking(instance.restart)
+        stage.note(f"{instance.name} is back")
+        await stage.pause(0.1, 1)
+
+
+async def freeze(stage: Stage) -> None:
+    """For longer than the lease: the others take its sessions over, and it wakes up believing that they are its own."""
+    victim = stage.any_instance()
+    stage.fault(f"{victim.name} is frozen")
+    victim.freeze()
+    await stage.pause(4.5, 8)
+    victim.thaw()
+    stage.note(f"{victim.name} goes on")
+
+
+async def stumble(stage: Stage) -> None:
+    """For less than the lease, several times."""
+    for _ in range(3):
+        victim = stage.any_instance()
+        stage.fault(f"{victim.name} is frozen")
+        victim.freeze()
+        await stage.pause(0.5, 2)
+        victim.thaw()
+        stage.note(f"{victim.name} goes on")
+        await stage.pause(0.2, 1)
+
+
+# Redis.
+
+
+async def _failover(stage: Stage, how: str) -> None:
+    redis = _redis(stage)
+    old = await blocking(lambda: redis.master)
+    stage.fault(f"{old.name}, the master: {how}")
+    if how == "kill":
+        old.kill()
+    else:
+        old.freeze()
+    await blocking(redis.wait_for_failover, old)
+    stage.elected_at = time.monotonic()
+    stage.note("there is a new master")
+    await stage.pause(0.5, 3)
+    if how == "kill":
+        await blocking(old.start)
+    else:
+        old.thaw()
+    stage.note(f"{old.name} is back")
+    await blocking(redis.wait_until_replicated)
+    stage.note(f"{old.name} is the replica")
+
+
+async def kill_master(stage: Stage) -> None:
+    await _failover(stage, "kill")
+
+
+async def freeze_master(stage: Stage) -> None:
+    await _failover(stage, "freeze")
+
+
+async def _all_gone(stage: Stage, empties: bool) -> None:
+    redis = _redis(stage)
+    stage.fault("all of Redis is killed")
+    await blocking(redis.kill_all)
+    await stage.pause(1, 6)
+    if empties:
+        for server in redis.servers:
+            shutil.rmtree(server.directory / "appendonlydir", ignore_errors=True)
+    await blocking(redis.start_again)
+    stage.note(f"Redis is back{', empty' if empties else ''}")
+
+
+async def redis_gone(stage: Stage) -> None:
+    await _all_gone(stage, empties=False)
+
+
+async def redis_emptied(stage: Stage) -> None:
+    await _all_gone(stage, empties=True)
+
+
+async def redis_frozen(stage: Stage) -> None:
+    """Nobody refuses a connection; nothing is answered."""
+    redis = _redis(stage)
+    stage.fault("all of Redis is frozen")
+    await blocking(redis.freeze_all)
+    await stage.pause(1, 6)
+    await blocking(redis.thaw_all)
+    stage.note("Redis goes on")
+
+
+SCENARIOS = {
+    one.name: one
+    for one in (
+        Scenario("kill", kill, loses_calls=True, loses_processes=True),
+        Scenario("terminate", terminate, loses_processes=True),
+        Scenario("rolling-restart", rolling_restart, loses_processes=True),
+        Scenario("freeze", freeze, loses_calls=True, loses_processes=True),
+        Scenario("stumble", stumble, loses_calls=True, loses_processes=True),
+        Scenario("redis-gone", redis_gone),
+        Scenario("redis-emptied", redis_emptied),
+        Scenario("redis-frozen", redis_frozen),
+        Scenario("master-killed", kill_master, redis="sentinel"),
+        Scenario("master-frozen", freeze_master, redis="sentinel"),
+        Scenario("sentinels-gone", redis_gone, redis="sentinel"),
+    )
+}
