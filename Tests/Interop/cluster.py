@@ -140,10 +140,13 @@ class Cluster:
             "INTEROP_MARK": self.mark,
             "MCP_GATEWAY_HOST": "127.0.0.1",
             "MCP_GATEWAY_TRANSPORT": "http",
-            "MCP_GATEWAY_STORE_KIND": STORE if isinstance(self.redis, Redis) else "memory",
         }
         if isinstance(self.redis, Redis):
-            environment |= {"REDIS_URL": self.redis.url, "MCP_GATEWAY_STORE_REDIS_KEY_PREFIX": self.key_prefix}
+            environment |= {
+                "MCP_GATEWAY_STORE_KIND": STORE,
+                "MCP_GATEWAY_STORE_REDIS_URL": self.redis.url,
+                "MCP_GATEWAY_STORE_REDIS_KEY_PREFIX": self.key_prefix,
+            }
         return environment
 
     def write_config(self, config: dict[str, Any]) -> None:

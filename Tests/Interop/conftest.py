@@ -8,14 +8,21 @@ from typing import Any
 import httpx
 import processes
 import pytest
+import through_cluster
 from gateway import BINARY, Gateway, everything, raw
+from redis_servers import Redis
 from target import Target
 from upstreams import http_server
 
 processes.become_subreaper()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    through_cluster.add_option(parser)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    through_cluster.leave_out(config, items)
     needing = [item for item in items if "gateway" in item.fixturenames or "start_gateway" in item.fixturenames]
     needing += [item for item in items if item.get_closest_marker("binary") and item not in needing]
     if BINARY.exists() or not needing:
@@ -41,6 +48,25 @@ def check_conformance(gateways: list[Gateway]) -> None:
         )
 
 
+Make = Callable[..., Gateway]
+
+
+@pytest.fixture(scope="session")
+def make_gateway(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
+    """Makes gateways of a directory, servers and settings: one process each, or a cluster (`--through-cluster`)."""
+    count = through_cluster.instances(pytestconfig)
+    if not count:
+        yield Gateway
+        return
+    # One alone needs nobody to share with.
+    redis = Redis(tmp_path_factory.mktemp("redis"), sentinels=0) if count > 1 else None
+    if redis is not None:
+        redis.start()
+    yield lambda directory, servers, settings=None: through_cluster.ClusteredGateway(directory, servers, settings, count, redis)
+    if redis is not None:
+        assert not redis.close()
+
+
 @pytest.fixture(scope="module")
 def _module_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Gateway]]:
     gateways: list[Gateway] = []
@@ -50,24 +76,26 @@ def _module_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[
 
 
 @pytest.fixture(scope="module")
-def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _module_gateways: list[Gateway]) -> Gateway:
+def gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, make_gateway: Make, _module_gateways: list[Gateway]
+) -> Gateway:
     """The module's gateway. `SERVERS` and `SETTINGS` of the module configure it."""
     servers = getattr(request.module, "SERVERS", {"everything": everything(isolation="session"), "raw": raw(isolation="shared")})
     if callable(servers):
         servers = servers(request)
-    gateway = Gateway(tmp_path_factory.mktemp("gateway"), servers, getattr(request.module, "SETTINGS", None))
+    gateway = make_gateway(tmp_path_factory.mktemp("gateway"), servers, getattr(request.module, "SETTINGS", None))
     _module_gateways.append(gateway)
     gateway.start()
     return gateway
 
 
 @pytest.fixture
-def start_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+def start_gateway(tmp_path: Path, make_gateway: Make) -> Iterator[Callable[..., Gateway]]:
     """Starts a gateway for one test alone, which may kill it."""
     gateways: list[Gateway] = []
 
     def start(servers: dict[str, Any], settings: dict[str, Any] | None = None, data: Path | None = None) -> Gateway:
-        gateway = Gateway(tmp_path / f"gateway-{len(gateways)}", servers, settings)
+        gateway = make_gateway(tmp_path / f"gateway-{len(gateways)}", servers, settings)
         gateway.data = data or gateway.data
         gateways.append(gateway)
         gateway.start()

@@ -81,6 +81,11 @@ class Gateway:
     def server_url(self, name: str) -> str:
         return f"{self.base_url}/servers/{name}/mcp"
 
+    @property
+    def ports(self) -> list[int]:
+        """Of its processes."""
+        return [self.port]
+
     # Life.
 
     def start(self, timeout: float = 30) -> None:

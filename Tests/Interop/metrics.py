@@ -15,19 +15,21 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 PROMETHEUS_ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 
 
-def scrape(gateway: Gateway, accept: str | None = None) -> httpx.Response:
+def scrape(gateway: Gateway, accept: str | None = None, port: int | None = None) -> httpx.Response:
     headers = {} if accept is None else {"accept": accept}
-    response = httpx.get(f"http://127.0.0.1:{gateway.port}/metrics", headers=headers, timeout=10)
+    response = httpx.get(f"http://127.0.0.1:{port or gateway.port}/metrics", headers=headers, timeout=10)
     assert response.status_code == 200, f"{response.status_code} {response.text}"
     return response
 
 
 class Metrics:
-    """One scrape."""
+    """One scrape, of all instances if there are several."""
 
     def __init__(self, gateway: Gateway, openmetrics: bool = False) -> None:
-        self.text = scrape(gateway, "application/openmetrics-text" if openmetrics else None).text
-        self.families = list((parse_openmetrics if openmetrics else parse_text)(self.text))
+        accept = "application/openmetrics-text" if openmetrics else None
+        texts = [scrape(gateway, accept, port).text for port in gateway.ports]
+        self.text = "".join(texts)
+        self.families = [family for text in texts for family in (parse_openmetrics if openmetrics else parse_text)(text)]
         self.samples = [sample for family in self.families for sample in family.samples]
 
     def value(self, name: str, **labels: str) -> float:

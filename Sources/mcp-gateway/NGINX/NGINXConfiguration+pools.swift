@@ -34,6 +34,12 @@ extension NGINXConfiguration {
                 default $http_x_request_id;
                 "" $request_id;
             }
+
+            # Whether anything of the request was sent to an instance, which may then have executed it: not if there was no connection.
+            map $upstream_bytes_sent $mcp_gateway_sent {
+                default yes;
+                "~^[-0, :]*$" "";
+            }
             """
         guard instances.count > 1 else { return requestID }
         let entries = instances.enumerated().map { index, instance in

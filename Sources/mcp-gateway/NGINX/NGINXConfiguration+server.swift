@@ -52,6 +52,8 @@ extension NGINXConfiguration {
         proxy_connect_timeout 2s;
         proxy_socket_keepalive on;
         proxy_redirect off;
+        # For a proxy between this one and the client.
+        proxy_pass_header X-Accel-Buffering;
         gzip off;
 
         # The gateway checks the client's own Host.
@@ -99,13 +101,15 @@ extension NGINXConfiguration {
         location @unreachable {
             default_type application/json;
             add_header Retry-After 1 always;
+            if ($mcp_gateway_sent = "") {
+                return 503 '\(Self.rpcError(-32603, "no instance of the gateway can be reached; the request was not executed; try again"))';
+            }
             return 502 '\(Self.rpcError(-32603, "no instance of the gateway answered; it is not known whether the request was executed"))';
         }
         """
     }
 
     private var locations: String {
-        let apiTooLarge = Self.apiError("too_large", "The body is larger than \(limits.maxBodyBytes) bytes (limits.maxBodyBytes)")
         let notFound = Self.apiError("not_found", "there is nothing at this path; MCP is served at /mcp")
         let mcp = ["= /mcp", "~ ^/servers/", "= /sse", "= /messages"].map { "location \($0) { proxy_pass http://mcp_gateway; }" }
         return """
@@ -114,15 +118,11 @@ extension NGINXConfiguration {
                 error_page 421 = @next;
                 proxy_pass http://mcp_gateway;
             }
-            # Its 502 and 504 are answers of the gateway, and pass.
+            # Its 413, 502 and 504 are answers of the gateway, and pass: also that a body is too large, if it is not far too large.
             location ~ ^/api/ {
                 error_page 421 = @next;
-                error_page 413 = @api_too_large;
+                client_max_body_size \(limits.maxBodyBytes * 2);
                 proxy_pass http://mcp_gateway;
-            }
-            location @api_too_large {
-                default_type application/json;
-                return 413 '\(apiTooLarge)';
             }
             # Of any one instance. Probes of NGINX and of what is behind it; each instance has its own too.
             location = /health { proxy_pass http://mcp_gateway; }
