@@ -285,6 +285,15 @@ import Testing
         #expect(bench.owner.missed == [[.toolsListChanged, .resourcesListChanged]])
         bench.link.notify("notifications/resources/updated", of: second, #","uri":"x://1""#)
         #expect(bench.owner.notifications.count == 1)
+        // Lists are not read for every subscription that comes and goes.
+        for number in 3..<6 {
+            _ = listen(bench, ["x://\(number)"])
+            bench.link.acknowledge(try #require(bench.link.messages(of: .subscriptionsListen).last))
+            bench.loop.advanceTime(by: .milliseconds(700))
+        }
+        #expect(bench.owner.missed.count == 1)
+        bench.loop.advanceTime(by: .seconds(4))
+        #expect(bench.owner.missed.count == 2)
     }
 
     @Test(

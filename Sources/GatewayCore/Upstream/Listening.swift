@@ -41,6 +41,10 @@ struct Listening {
     private(set) var failures = 0
     /// A stream was lost: what changed meanwhile is not known.
     private var hasGap = false
+    /// When the lists were last read again after a replacement, or will be.
+    private var rereadAt: NIODeadline?
+    /// Not more often: clients come and go all the time.
+    private static let rereadInterval = TimeAmount.seconds(5)
     /// A request is about to be sent.
     var isDue = false
 
@@ -141,6 +145,14 @@ struct Listening {
     ///
     /// - Returns: whether it was the last one; nil when it is gone already.
     mutating func takesBack(_ call: UInt64) -> Bool? { replaced.remove(call).map { _ in replaced.isEmpty } }
+
+    /// When to read the lists again after a replacement; nil when that is due already.
+    mutating func reread(at now: NIODeadline) -> NIODeadline? {
+        if let rereadAt, rereadAt > now { return nil }
+        let next = max(now, rereadAt.map { $0 + Self.rereadInterval } ?? now)
+        rereadAt = next
+        return next
+    }
 
     enum End {
         /// It was replaced already.

@@ -159,7 +159,12 @@ extension UpstreamPeer {
             let core = self.core.value
             guard core.attempt == attempt, let isLast = core.listening?.takesBack(call) else { return }
             self.sendCancelled(call: call, reason: nil, core: core)
-            if isLast, let methods = core.listening?.methods, !methods.isEmpty { core.owner?.peer(self, mayHaveMissed: methods) }
+            guard isLast, let time = core.listening?.reread(at: self.eventLoop.now) else { return }
+            self.eventLoop.scheduleTask(deadline: time) {
+                let core = self.core.value
+                guard core.attempt == attempt, let methods = core.listening?.methods, !methods.isEmpty else { return }
+                core.owner?.peer(self, mayHaveMissed: methods)
+            }
         }
     }
 
