@@ -230,7 +230,8 @@ final class RedisConnection: ChannelInboundHandler {
         switch verdict {
         case .ping: again(in: settings.pingInterval)
         case .dead: close(ConnectFailure(.unreachable, "the server is silent for \(settings.silenceLimit.nanoseconds / 1_000_000) ms"))
-        case .wait(let until): again(in: until - .now())
+        // Not later than the interval: an answer may come meanwhile, and silence begins anew then.
+        case .wait(let until): again(in: min(until - .now(), settings.pingInterval))
         }
     }
 
