@@ -23,7 +23,7 @@ let package = Package(
         .executableTarget(
             name: "fuzz",
             dependencies: [
-                "GatewayConfiguration", "GatewayCore", "MCPProtocol", "ServerSentEvents",
+                "GatewayConfiguration", "GatewayCore", "MCPProtocol", "RESP", "ServerSentEvents",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: settings),
@@ -41,6 +41,8 @@ let package = Package(
         .target(
             name: "MCPProtocol", dependencies: [.product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: settings),
+        // Values and parser; connections would bring a TLS library.
+        .target(name: "RESP", dependencies: [.product(name: "NIOCore", package: "swift-nio")], swiftSettings: settings),
         .target(
             name: "ServerSentEvents", dependencies: [.product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: settings),

@@ -135,12 +135,11 @@ public struct RESPParser: Sendable {
         switch type {
         case .blobError: return .value(.error(RESPServerError(String(buffer: bytes))))
         case .verbatim:
-            guard length >= 4, bytes.getInteger(at: bytes.readerIndex + 3, as: UInt8.self) == UInt8(ascii: ":") else {
-                throw .malformed(type: type.rawValue, reason: "no format")
-            }
-            isShared = true
             var text = bytes
-            let format = text.readString(length: 3)!
+            guard let format = text.readString(length: 3), format.utf8.allSatisfy({ $0 &- 0x20 < 0x5F }),
+                text.getInteger(at: text.readerIndex, as: UInt8.self) == UInt8(ascii: ":")
+            else { throw .malformed(type: type.rawValue, reason: "no format") }
+            isShared = true
             text.moveReaderIndex(forwardBy: 1)
             return .value(.verbatim(format: format, text))
         default:

@@ -15,6 +15,7 @@ private let targets: KeyValuePairs<String, Target> = [
     "event-id": EventIDTarget.run,
     "json": JSONTarget.run,
     "parameter-header": ParameterHeaderTarget.run,
+    "resp": RESPTarget.run,
     "sse": SSETarget.run,
 ]
 
