@@ -17,6 +17,7 @@ extension RedisStore {
         statistics.breakerOpenings = counters.openings.value
         statistics.rejectedBacklog = counters.rejectedBacklog.value
         statistics.restoredSessions = counters.restored.value
+        statistics.restoredEvents = counters.restoredEvents.value
         statistics.lostData = counters.lostData.value
         statistics.droppedEvents = counters.droppedEvents.value
         statistics.unloggedEvents = counters.unloggedEvents.value

@@ -35,6 +35,8 @@ public final class RedisStore: Sendable {
         /// Something was acknowledged that Redis does not have.
         var hasBacklog = false
         var isRecovering = false
+        /// When Redis was certain to have what it had acknowledged, but for what a replica may lack.
+        var trustedAt = NIODeadline.now()
         var mustRecoverAgain = false
     }
 
@@ -50,6 +52,7 @@ public final class RedisStore: Sendable {
     let lanes = StreamLanes()
     let counters: StoreCounters
     let sessions: SessionMemory
+    let recent: RecentEvents
     let directory: InstanceRegistry
     let signals: Signals
     let breaker: NIOLockedValueBox<CircuitBreaker>
@@ -152,7 +155,9 @@ public final class RedisStore: Sendable {
         keys = StoreKeys(prefix: options.keyPrefix)
         let counters = StoreCounters()
         self.counters = counters
-        sessions = SessionMemory(maxSessions: options.backlogSessions, maxWrites: options.backlogWrites)
+        sessions = SessionMemory(
+            maxSessions: options.backlogSessions, maxWrites: options.backlogWrites, maxDeletions: options.recentDeletions)
+        recent = RecentEvents(maxBytes: options.recentEventBytes)
         directory = InstanceRegistry(lease: TimeAmount(options.lease), dataID: life.dataID)
         signals = Signals(own: life.identity, channel: keys.bus, client: client, counters: counters)
         breaker = NIOLockedValueBox(CircuitBreaker(patience: TimeAmount(client.configuration.commandTimeout), now: .now()))

@@ -36,9 +36,14 @@ public struct RedisStoreOptions: Sendable {
     public var openTimeout: Duration = .seconds(10)
     /// After Redis came back empty: how long an unknown session may be one that its home has yet to write again. Default 10 s.
     public var recoveryTime: Duration = .seconds(10)
-    /// Sessions changed within so much before a connection broke are written again as they are remembered: a replica that became the master may
-    /// not have heard of the newest changes. Default 30 s.
-    public var replicationWindow: Duration = .seconds(30)
+    /// What was changed within so much before a connection broke is written again where it is missing: a replica that became the master may not
+    /// have heard of the newest changes. Default 10 s.
+    public var replicationWindow: Duration = .seconds(10)
+
+    /// Most bytes of events that are kept after Redis acknowledged them, in case a replica that becomes the master lacks them. Default 16 MiB.
+    public var recentEventBytes = 16 * 1024 * 1024
+    /// Most deletions that are remembered for the same reason. Default 10,000.
+    public var recentDeletions = 10_000
 
     /// Most calls that wait for Redis; one more completes with a `StoreError`. Default 65,536.
     public var queueCapacity = 65_536

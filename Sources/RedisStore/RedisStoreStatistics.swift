@@ -30,6 +30,8 @@ public struct RedisStoreStatistics: Sendable, Equatable {
     public var rejectedBacklog = 0
     /// Sessions that were written again because Redis had lost them.
     public var restoredSessions = 0
+    /// Events that were appended again because Redis had lost them.
+    public var restoredEvents = 0
     /// How often Redis came back without its data.
     public var lostData = 0
     /// Events that were dropped because their stream exceeded a bound.
@@ -58,6 +60,7 @@ final class StoreCounters: Sendable {
     let openings = Atomic(0)
     let rejectedBacklog = Atomic(0)
     let restored = Atomic(0)
+    let restoredEvents = Atomic(0)
     let lostData = Atomic(0)
     let droppedEvents = Atomic(0)
     let unloggedEvents = Atomic(0)

@@ -71,8 +71,9 @@ extension RedisStore {
         case .success("ok"):
             noteWrite()
             completion(.success(()))
-        case .success("missing"):
-            guard sessions[id] != nil else { return completion(.success(())) }
+        case .success(let word) where word == "missing" || word == "fenced":
+            guard sessions[id] != nil else { return completion(word == "missing" ? .success(()) : .failure(fenced(operation))) }
+            // Redis may have lost that the session is at home here. Where another home came after, that is found out too.
             guard mayRevive else {
                 lose(id)
                 return completion(.failure(fenced(operation)))
@@ -81,9 +82,6 @@ extension RedisStore {
                 guard isThere else { return completion(.failure(fenced(operation))) }
                 again { self.settle(operation, id, $0, mayRevive: false, again: again, completion: completion) }
             }
-        case .success("fenced"):
-            lose(id)
-            completion(.failure(fenced(operation)))
         case .success: completion(.failure(garbled(operation)))
         case .failure(let failure): completion(.failure(storeError(operation, failure)))
         }

@@ -89,7 +89,8 @@ extension RedisStore: InstanceDirectory {
             if outcome == "lost" { state.lostData = true }
             return state.lostData || state.mustVerify || state.hasBacklog
         }
-        if isOpen || mustRecover { recover() }
+        guard !isOpen, !mustRecover else { return recover() }
+        trust(now: sentAt)
     }
 
     /// Another process runs under the name of this instance.

@@ -70,10 +70,16 @@ extension RedisStore: EventLog {
             switch reply.map(\.word) {
             case .success("ok"):
                 if case .success(let value) = reply { countDrops(value) }
-                sessions.appended(event.sequence, to: key, ends: ends)
+                if let record = sessions.appended(event.sequence, to: key, ends: ends) {
+                    recent.add(event, to: record, ends: ends, now: .now())
+                }
+                noteWrite()
                 eventTaken()
                 call.end { completion(.success(())) }
-            case .success("gap"): call.sendAgainInOrder()
+            case .success("gap"):
+                if call.mayWait || !call.mayRevive { return call.sendAgainInOrder() }
+                // An event is gone that Redis had acknowledged.
+                revive(session) { _ in call.sendAgainRevived() }
             case .success("none"):
                 // It may be that its opening is on its way again, or that Redis has lost it.
                 if call.mayWait { return call.sendAgainInOrder() }

@@ -9,7 +9,9 @@ struct StreamCall: Sendable {
     /// Its place in the lane.
     let number: UInt64
     let turn: Turn
+    /// Whether its session may be written again for it: once.
     let mayRevive: Bool
+    let sequence: UInt64
     let request: @Sendable (_ previous: UInt64, _ isRepetition: Bool) -> StoreCall
     let handle: @Sendable (RedisStore.Reply, StreamCall) -> Void
 
@@ -26,9 +28,11 @@ struct StreamCall: Sendable {
 
     private func sendAgain(mayRevive: Bool) {
         let call = StreamCall(
-            store: store, key: key, number: number, turn: turn, mayRevive: mayRevive, request: request, handle: handle)
+            store: store, key: key, number: number, turn: turn, mayRevive: mayRevive, sequence: sequence, request: request, handle: handle)
         store.sendAgain { _ in
-            request(store.lanes.previous(key, of: number), true)
+            // What is missing after the session was written again is lost.
+            let previous = mayRevive ? store.previous(key, of: number, sequence) : store.lanes.previous(key, of: number)
+            return request(previous, true)
         } handle: {
             handle($0, call)
         }
@@ -50,12 +54,19 @@ extension RedisStore {
     ) {
         let number = lanes.enter(key, sequence: sequence)
         perform(cost: cost, isWrite: isWrite) { [self] isRepetition in
-            request(lanes.previous(key, of: number), isRepetition)
+            request(previous(key, of: number, sequence), isRepetition)
         } handle: { [self] reply, turn in
             handle(
                 reply,
-                StreamCall(store: self, key: key, number: number, turn: turn, mayRevive: true, request: request, handle: handle))
+                StreamCall(
+                    store: self, key: key, number: number, turn: turn, mayRevive: true, sequence: sequence, request: request, handle: handle
+                ))
         }
+    }
+
+    /// The event that must be there before an append: one that is on its way, or the newest that Redis acknowledged.
+    fileprivate func previous(_ key: StreamKey, of number: UInt64, _ sequence: UInt64) -> UInt64 {
+        sequence == 0 ? 0 : max(lanes.previous(key, of: number), sessions.lastSequence(key))
     }
 
     /// What all writes for streams have in common: a session that Redis has lost is written again, one that is at home elsewhere is given up.
@@ -64,15 +75,12 @@ extension RedisStore {
         completion: @escaping @Sendable (Result<Void, StoreError>) -> Void
     ) {
         switch reply.map(\.word) {
-        case .success("missing"):
+        case .success("missing"), .success("fenced"):
             guard sessions[key.session] != nil, call.mayRevive else {
                 lose(key.session)
                 return completion(.failure(fenced(operation)))
             }
             revive(key.session) { [self] in $0 ? call.sendAgainRevived() : completion(.failure(fenced(operation))) }
-        case .success("fenced"):
-            lose(key.session)
-            completion(.failure(fenced(operation)))
         case .success: completion(.failure(garbled(operation)))
         case .failure(let failure): completion(.failure(storeError(operation, failure)))
         }

@@ -80,7 +80,10 @@ extension RedisStore: Ownership {
             ()
         } completion: { [self] result in
             if case .success = result {
-                for (id, epoch) in released where sessions.epoch(of: id) == epoch { _ = sessions.forget(id) }
+                for (id, epoch) in released where sessions.epoch(of: id) == epoch {
+                    _ = sessions.forget(id)
+                    recent.forget(id)
+                }
             }
             completion(result)
         }
@@ -88,13 +91,14 @@ extension RedisStore: Ownership {
 
     public func onHomeLost(_ body: @escaping @Sendable (SessionID) -> Void) { state.withLockedValue { $0.onHomeLost = body } }
 
-    /// While Redis is away it is kept, up to `RedisStoreOptions.backlogWrites`.
+    /// It is also kept here, up to `RedisStoreOptions.backlogWrites`, and told again when Redis was away.
     public func rememberTask(_ key: String, lifetime: Duration) {
         let end = NIODeadline.now() + TimeAmount(lifetime)
+        let isKept = keepInBacklog { $0.keepTask(key, until: end, now: .now()) }
         perform(isWrite: true) { [self] _ in
             .command(taskCommand(key, milliseconds: lifetime.milliseconds))
         } handle: { [self] reply, turn in
-            if case .failure(.unavailable) = reply, !isClosed { _ = keepInBacklog { $0.keepTask(key, until: end) } }
+            if case .success = reply, isKept { sessions.taskStored(key, until: end) }
             finish(turn) {}
         }
     }
@@ -119,6 +123,7 @@ extension RedisStore: Ownership {
     /// The session is at home elsewhere now, or gone.
     func lose(_ id: SessionID) {
         guard sessions.forget(id) != nil else { return }
+        recent.forget(id)
         tellLost(id)
     }
 

@@ -42,6 +42,7 @@ extension RedisStore {
                 if !state.mustRecoverAgain { state.isRecovering = false }
                 return state.mustRecoverAgain
             }
+            trust(now: .now())
             if let away = breaker.withLockedValue({ $0.recovered(at: .now()) }) {
                 logger.notice("Redis is back", metadata: ["away_ms": "\(away.nanoseconds / 1_000_000)"])
             }
@@ -52,13 +53,13 @@ extension RedisStore {
 
     private func writeAgain(all: Bool) async throws {
         try await writeDeletionsAndTasks()
-        let now = NIODeadline.now()
-        let window = TimeAmount(options.replicationWindow)
+        let doubtful = state.withLockedValue { $0.trustedAt } - TimeAmount(options.replicationWindow)
+        let withEvents = Set(recent.sessions)
         let held = sessions.state.withLockedValue { $0.held }
         var suspects: [SessionID] = []
         var trusted: [(id: SessionID, epoch: UInt64)] = []
         for (id, session) in held where session.phase != .creating {
-            if all || session.isDirty || now - session.changedAt < window {
+            if all || session.isDirty || session.changedAt >= doubtful || withEvents.contains(id) {
                 suspects.append(id)
             } else {
                 trusted.append((id, session.epoch))
@@ -74,13 +75,26 @@ extension RedisStore {
             for (session, outcome) in zip(piece, reply.elements ?? []) where outcome.text != "ok" { suspects.append(session.id) }
         }
         for piece in pieces(of: suspects) {
-            let calls = piece.compactMap { id in restoration(id).map { (id, $0.held, future($0.call)) } }
-            for (id, held, future) in calls { restored(id, held, try await future.get()) }
+            let calls = piece.compactMap { id in restoration(id).map { (id, $0.held, $0.calls.map { future($0) }) } }
+            for (id, held, futures) in calls {
+                var replies: [RESPValue] = []
+                for future in futures { replies.append(try await future.get()) }
+                restored(id, held, replies)
+            }
         }
     }
 
+    /// Redis is there and was there: what is older than the window is with its replica too.
+    func trust(now: NIODeadline) {
+        state.withLockedValue { $0.trustedAt = now }
+        let deadline = now - TimeAmount(options.replicationWindow)
+        recent.forget(before: deadline)
+        sessions.forgetDeletions(before: deadline)
+    }
+
     private func writeDeletionsAndTasks() async throws {
-        let (deletions, tasks) = sessions.state.withLockedValue { ($0.deletions, $0.tasks) }
+        let (kept, recent, tasks) = sessions.state.withLockedValue { ($0.deletions, $0.recentDeletions, $0.tasks) }
+        let deletions = kept.merging(recent.mapValues(\.epoch)) { kept, _ in kept }
         for piece in pieces(of: Array(deletions)) {
             let calls = piece.map { id, epoch in
                 let fence = fence(epoch: epoch)
@@ -96,10 +110,14 @@ extension RedisStore {
                 sessions.state.withLockedValue { if $0.deletions[id] == epoch { $0.deletions[id] = nil } }
             }
         }
-        for (key, end) in tasks {
-            let left = (end - .now()).nanoseconds / 1_000_000
-            if left > 0 { _ = try await future(.command(taskCommand(key, milliseconds: left))).get() }
-            sessions.state.withLockedValue { if $0.tasks[key] == end { $0.tasks[key] = nil } }
+        for (key, task) in tasks {
+            let left = (task.end - .now()).nanoseconds / 1_000_000
+            guard left > 0 else {
+                sessions.forgetTask(key)
+                continue
+            }
+            _ = try await future(.command(taskCommand(key, milliseconds: left))).get()
+            sessions.taskStored(key, until: task.end)
         }
     }
 
@@ -111,16 +129,17 @@ extension RedisStore {
 
     /// Writes a session that is at home here again, because Redis does not have it. `body` gets false when it is gone for good.
     func revive(_ id: SessionID, _ body: @escaping @Sendable (_ isThere: Bool) -> Void) {
-        guard let (held, call) = restoration(id) else { return body(false) }
-        run(call) { [self] result in
+        guard let (held, calls) = restoration(id) else { return body(false) }
+        EventLoopFuture.whenAllSucceed(calls.map { future($0) }, on: client.eventLoop).whenComplete { [self] result in
             // If Redis is away again the caller finds out by itself.
-            guard case .success(let reply) = result else { return body(true) }
-            body(restored(id, held, reply))
+            guard case .success(let replies) = result else { return body(true) }
+            body(restored(id, held, replies))
         }
     }
 
-    /// What is remembered of a session, and the call that writes it. Nil when it is not here any more, or has expired.
-    private func restoration(_ id: SessionID) -> (held: HeldSession, call: StoreCall)? {
+    /// What is remembered of a session, and the calls that write it: one for itself and its streams, and one for the newest events of each stream.
+    /// Nil when it is not here any more, or has expired.
+    private func restoration(_ id: SessionID) -> (held: HeldSession, calls: [StoreCall])? {
         guard let held = sessions[id] else { return nil }
         guard held.record.lastSeen >= clock.now() - options.sessionTTL else {
             lose(id)
@@ -129,23 +148,47 @@ extension RedisStore {
         var arguments: [RedisArgument] = [.text(id.description), .integer(options.expiry)]
         arguments += SessionFields.arguments(held.record, home: identity, epoch: held.epoch)
         arguments.append(.integer(held.removed.count))
-        arguments += held.removed.map { .text($0.name) }
-        arguments.append(.integer(held.streams.count))
-        for stream in held.streams.values {
+        arguments += held.removed.keys.map { .text($0.name) }
+        let recent = recent.streams(of: id)
+        var streams = held.streams
+        // Of those that have events to be appended again: where these begin, and not ended before they are there.
+        for (name, stream) in recent {
+            streams[name] = stream.record
+            streams[name]?.lastSequence = stream.floor
+            streams[name]?.hasEnded = false
+        }
+        arguments.append(.integer(streams.count))
+        for stream in streams.values {
             arguments += [
                 .text(stream.stream.value), .text(stream.kind.rawValue), .bytes(stream.requestIDs ?? ByteBuffer()),
                 .integer(stream.createdAt.milliseconds), .text(String(stream.lastSequence)), stream.hasEnded ? "1" : "0",
             ]
         }
-        return (held, .script(Scripts.restore, keys: [keys.session(id)], arguments: arguments))
+        let write = StoreCall.script(Scripts.restore, keys: [keys.session(id)], arguments: arguments)
+        let fence = fence(epoch: held.epoch)
+        return (
+            held, [write] + recent.map { replay(StreamKey(session: id, stream: $0), $1, fence, ended: held.streams[$0]?.hasEnded == true) }
+        )
+    }
+
+    private func replay(_ key: StreamKey, _ stream: RecentEvents.Stream, _ fence: Fence, ended: Bool) -> StoreCall {
+        let head: [RedisArgument] = [
+            fence.incarnation, fence.epoch, .text(key.name), .integer(options.expiry), stream.record.hasEnded || ended ? "1" : "0",
+        ]
+        return .script(
+            Scripts.replay, keys: [keys.session(key.session), keys.stream(key), keys.events(key), keys.aging],
+            arguments: head + stream.events.flatMap { [.text(String($0.sequence)), .bytes($0.message)] })
     }
 
     /// - Returns: whether the session is in Redis, and at home here.
     @discardableResult
-    private func restored(_ id: SessionID, _ held: HeldSession, _ reply: RESPValue) -> Bool {
-        guard let outcome = reply.word, outcome == "kept" || outcome == "written" else {
+    private func restored(_ id: SessionID, _ held: HeldSession, _ replies: [RESPValue]) -> Bool {
+        guard let outcome = replies.first?.word, outcome == "kept" || outcome == "written" else {
             lose(id)
             return false
+        }
+        for reply in replies.dropFirst() {
+            if let count = reply.elements?.last?.int, count > 0 { counters.restoredEvents.add(Int(count)) }
         }
         if outcome == "written", held.phase == .stored { counters.restored.add() }
         sessions.stored(held)

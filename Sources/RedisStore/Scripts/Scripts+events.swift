@@ -79,6 +79,34 @@ extension Scripts {
             return {'ok'}
             """)
 
+    /// Appends events that were acknowledged before and are missing, as after the loss of a master that had not told its replica yet.
+    ///
+    /// KEYS: session, record of the stream, its events, streams by age. ARGV: prefix, incarnation and epoch of the caller, `<session>:<stream>`,
+    /// milliseconds that the keys live, `1` if the stream has ended, then sequence and message of each event.
+    /// Result: `ok` and how many were missing; `missing`, `fenced`, `none`.
+    static let replay = RedisScript(
+        common + """
+            local refusal = fence(KEYS[1], ARGV[2], ARGV[3])
+            if refusal then return {refusal} end
+            local r = redis.call('HMGET', KEYS[2], 'last', 'bytes')
+            if not r[1] then return {'none'} end
+            local last, bytes, added = tonumber(r[1]), tonumber(r[2]), 0
+            local time = digits(now())
+            for i = 7, #ARGV, 2 do
+              if tonumber(ARGV[i]) > last then
+                redis.call('XADD', KEYS[3], ARGV[i] .. '-' .. time, 'm', ARGV[i + 1])
+                last, bytes, added = tonumber(ARGV[i]), bytes + #ARGV[i + 1], added + 1
+              end
+            end
+            if added > 0 then
+              redis.call('HSET', KEYS[2], 'last', digits(last), 'bytes', digits(bytes))
+              redis.call('ZADD', KEYS[4], 'NX', time, ARGV[4])
+              redis.call('PEXPIRE', KEYS[3], ARGV[5])
+            end
+            if ARGV[6] == '1' then redis.call('HSET', KEYS[2], 'ended', '1') end
+            return {'ok', added}
+            """)
+
     /// Marks a stream as ended.
     ///
     /// KEYS: session, record of the stream, its events, streams by age. ARGV: prefix, incarnation and epoch of the caller, `<session>:<stream>`.

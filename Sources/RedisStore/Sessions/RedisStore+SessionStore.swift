@@ -51,7 +51,10 @@ extension RedisStore: SessionStore {
             try SessionFields.session(id, value, operation: operation)
         } completion: { [self] result in
             switch result {
-            case .success(let record): completion(.success(record.flatMap { $0.lastSeen >= aliveSince ? $0 : nil }))
+            case .success(var record):
+                // What was acknowledged while Redis was away is newer.
+                if let held = sessions[id], held.isDirty { record = held.record }
+                completion(.success(record.flatMap { $0.lastSeen >= aliveSince ? $0 : nil }))
             case .failure(let error):
                 guard error.kind == .unavailable, let held = sessions[id] else { return completion(.failure(error)) }
                 completion(.success(held.record.lastSeen >= aliveSince ? held.record : nil))
@@ -95,9 +98,7 @@ extension RedisStore: SessionStore {
                 ])
         } completion: { [self] result in
             switch result {
-            case .success:
-                if value == nil { sessions.removalStored(attribute, of: id) }
-                completion?(.success(()))
+            case .success: completion?(.success(()))
             case .failure(let error):
                 if error.kind == .unavailable, !isClosed, keepInBacklog({ $0.keepWrite(of: id) }) {
                     completion?(.success(()))
@@ -113,6 +114,7 @@ extension RedisStore: SessionStore {
         let operation = "delete session \(id.shortened)"
         // From here on nobody writes it again.
         let held = sessions.forget(id)
+        recent.forget(id)
         let fence = held.map { self.fence(epoch: $0.epoch) } ?? noFence
         perform(isWrite: true) { [self] _ in
             .script(
@@ -120,7 +122,9 @@ extension RedisStore: SessionStore {
         } handle: { [self] reply, turn in
             let result: Result<Bool, StoreError>
             switch reply.map(\.word) {
-            case .success("ok"): result = .success(true)
+            case .success("ok"):
+                if let held { sessions.deleted(id, epoch: held.epoch, now: .now()) }
+                result = .success(true)
             case .success("missing"): result = .success(held?.phase == .backlog)
             case .success("fenced"):
                 if held != nil { tellLost(id) }

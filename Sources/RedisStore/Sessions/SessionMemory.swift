@@ -12,8 +12,8 @@ struct HeldSession: Sendable {
     var phase: Phase
     /// Streams that have not ended, and those whose end is not in Redis.
     var streams: [StreamID: StreamRecord] = [:]
-    /// Attributes that were removed, until Redis has heard of it.
-    var removed: Set<SessionAttribute> = []
+    /// Attributes that were removed, and when, until Redis and its replica have heard of it.
+    var removed: [SessionAttribute: NIODeadline] = [:]
     /// Writes that were acknowledged while Redis was away.
     var backlogWrites = 0
     /// When it was changed last.
@@ -34,20 +34,25 @@ final class SessionMemory: Sendable {
         var backlogSessions = 0
         /// Deletions that Redis has not heard of, with the epoch of the session.
         var deletions: [SessionID: UInt64] = [:]
-        /// Tasks that Redis has not heard of.
-        var tasks: [String: NIODeadline] = [:]
+        /// Deletions that Redis has heard of, but perhaps not its replica; with the epoch of the session.
+        var recentDeletions: [SessionID: (epoch: UInt64, at: NIODeadline)] = [:]
+        /// Tasks that run here and until when they are remembered.
+        var tasks: [String: (end: NIODeadline, isStored: Bool)] = [:]
         var attributeWrites = 0
+        var unstoredTasks = 0
 
-        var backlogWrites: Int { attributeWrites + deletions.count + tasks.count }
+        var backlogWrites: Int { attributeWrites + deletions.count + unstoredTasks }
     }
 
     let state = NIOLockedValueBox(State())
     private let maxSessions: Int
     private let maxWrites: Int
+    private let maxDeletions: Int
 
-    init(maxSessions: Int, maxWrites: Int) {
+    init(maxSessions: Int, maxWrites: Int, maxDeletions: Int) {
         self.maxSessions = maxSessions
         self.maxWrites = maxWrites
+        self.maxDeletions = maxDeletions
     }
 
     subscript(id: SessionID) -> HeldSession? { state.withLockedValue { $0.held[id] } }
@@ -59,6 +64,7 @@ final class SessionMemory: Sendable {
         state.withLockedValue { state in
             guard state.held[record.id] == nil else { return false }
             state.deletions[record.id] = nil
+            state.recentDeletions[record.id] = nil
             state.held[record.id] = HeldSession(record: record, epoch: 1, phase: .creating, changedAt: now)
             return true
         }
@@ -139,7 +145,7 @@ final class SessionMemory: Sendable {
             if held.record.lastSeen == snapshot.record.lastSeen { held.isUntouched = false }
             held.backlogWrites -= snapshot.backlogWrites
             state.attributeWrites -= snapshot.backlogWrites
-            for attribute in snapshot.removed where held.record.attributes[attribute] == nil { held.removed.remove(attribute) }
+            for (attribute, at) in snapshot.removed where held.removed[attribute] == at { held.removed[attribute] = nil }
             for (name, stream) in snapshot.streams where stream.hasEnded { held.streams[name] = nil }
             state.held[id] = held
         }
@@ -147,22 +153,27 @@ final class SessionMemory: Sendable {
 
     // MARK: Attributes
 
+    /// Longer than any replica takes to hear of a removal.
+    private static let removalMemory = TimeAmount.seconds(60)
+
     func setAttribute(_ attribute: SessionAttribute, of id: SessionID, to value: ByteBuffer?, now: NIODeadline) {
         state.withLockedValue { state in
             guard state.held[id] != nil else { return }
             state.held[id]?.record.attributes[attribute] = value
             state.held[id]?.changedAt = now
-            if value == nil { state.held[id]?.removed.insert(attribute) } else { state.held[id]?.removed.remove(attribute) }
+            if value == nil {
+                let remembered = (state.held[id]?.removed ?? [:]).filter { now - $0.value < Self.removalMemory }
+                state.held[id]?.removed = remembered
+                state.held[id]?.removed[attribute] = now
+            } else {
+                state.held[id]?.removed[attribute] = nil
+            }
         }
     }
 
     /// The newest value of an attribute; nil when the session is not here.
     func attribute(_ attribute: SessionAttribute, of id: SessionID) -> ByteBuffer?? {
         state.withLockedValue { state in state.held[id].map { $0.record.attributes[attribute] } }
-    }
-
-    func removalStored(_ attribute: SessionAttribute, of id: SessionID) {
-        state.withLockedValue { _ = $0.held[id]?.removed.remove(attribute) }
     }
 
     /// Counts a write that was acknowledged from memory; false when there are too many, or the session is not here.
@@ -183,11 +194,47 @@ final class SessionMemory: Sendable {
         }
     }
 
-    func keepTask(_ key: String, until deadline: NIODeadline) -> Bool {
+    /// Redis has deleted the session.
+    func deleted(_ id: SessionID, epoch: UInt64, now: NIODeadline) {
         state.withLockedValue { state in
-            guard state.backlogWrites < maxWrites else { return false }
-            state.tasks[key] = deadline
+            guard state.recentDeletions.count < maxDeletions, state.held[id] == nil else { return }
+            state.recentDeletions[id] = (epoch, now)
+        }
+    }
+
+    func forgetDeletions(before deadline: NIODeadline) {
+        state.withLockedValue { state in
+            guard state.recentDeletions.contains(where: { $0.value.at < deadline }) else { return }
+            state.recentDeletions = state.recentDeletions.filter { $0.value.at >= deadline }
+        }
+    }
+
+    /// Remembers a task that runs here; false when there are too many.
+    func keepTask(_ key: String, until end: NIODeadline, now: NIODeadline) -> Bool {
+        state.withLockedValue { state in
+            if state.tasks.count >= maxWrites {
+                state.tasks = state.tasks.filter { $0.value.end > now }
+                state.unstoredTasks = state.tasks.values.reduce(0) { $0 + ($1.isStored ? 0 : 1) }
+                guard state.tasks.count < maxWrites else { return false }
+            }
+            if state.tasks[key]?.isStored != false { state.unstoredTasks += 1 }
+            state.tasks[key] = (end, false)
             return true
+        }
+    }
+
+    /// Redis knows the task.
+    func taskStored(_ key: String, until end: NIODeadline) {
+        state.withLockedValue { state in
+            guard let task = state.tasks[key], task.end == end, !task.isStored else { return }
+            state.tasks[key]?.isStored = true
+            state.unstoredTasks -= 1
+        }
+    }
+
+    func forgetTask(_ key: String) {
+        state.withLockedValue { state in
+            if state.tasks.removeValue(forKey: key)?.isStored == false { state.unstoredTasks -= 1 }
         }
     }
 
@@ -212,14 +259,22 @@ final class SessionMemory: Sendable {
 
     func notOpened(_ key: StreamKey) { state.withLockedValue { $0.held[key.session]?.streams[key.stream] = nil } }
 
-    func appended(_ sequence: UInt64, to key: StreamKey, ends: Bool) {
+    /// The newest event of a stream that Redis acknowledged; 0 when it is not known.
+    func lastSequence(_ key: StreamKey) -> UInt64 {
+        state.withLockedValue { $0.held[key.session]?.streams[key.stream]?.lastSequence ?? 0 }
+    }
+
+    /// Redis has an event.
+    /// - Returns: the stream as it was before; nil when it is not known.
+    func appended(_ sequence: UInt64, to key: StreamKey, ends: Bool) -> StreamRecord? {
         state.withLockedValue { state in
-            guard let last = state.held[key.session]?.streams[key.stream]?.lastSequence else { return }
+            guard let known = state.held[key.session]?.streams[key.stream], known.lastSequence < sequence else { return nil }
             if ends {
                 state.held[key.session]?.streams[key.stream] = nil
-            } else if last < sequence {
+            } else {
                 state.held[key.session]?.streams[key.stream]?.lastSequence = sequence
             }
+            return known
         }
     }
 
