@@ -209,11 +209,6 @@ public final class Gateway: Sendable {
     /// Sessions in memory.
     public var sessionsInMemory: Int { registry.count }
 
-    /// A request is being served by another instance for this one; ``forwardEnded()`` is owed.
-    public func forwardBegan() { exchangeBegan() }
-
-    public func forwardEnded() { exchangeEnded() }
-
     func exchangeBegan() { openExchanges.wrappingAdd(1, ordering: .relaxed) }
 
     func exchangeEnded() {

@@ -65,6 +65,11 @@ extension ClientConnection {
     }
 
     private func serveModern(_ message: Message, _ metadata: RequestMetadata) {
+        // On its way out it begins nothing that another one can do.
+        if let forwardable, request.source.isClient, let successor = server.gateway.successorForNew(tried: forwardable.tried) {
+            forwardable.retry = { $0.serveModern(message, metadata) }
+            return forward(to: successor, session: nil)
+        }
         forwardable = nil
         if let refusal = Refusal.tooFast(metadata, server.gateway) { return refuse(refusal, closing: false, id: message.idBytes) }
         guard let context else { return }

@@ -81,8 +81,7 @@ extension ClientConnection {
         }
         let gateway = server.gateway
         let head = forwardable.head
-        let forward = Forward(
-            target: target, session: session, connection: self, gateway: gateway, isWork: head.method != .GET)
+        let forward = Forward(target: target, session: session, connection: self)
         state = .forwarding(forward)
         let signature = forwarding.sign(
             hasStore: gateway.holdsLease, for: target.identity.name, method: head.method.rawValue, target: head.uri,

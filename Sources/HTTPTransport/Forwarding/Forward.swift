@@ -8,9 +8,6 @@ final class Forward: PeerResponseReceiver {
     /// The session that the request is of.
     let session: SessionID?
     private weak var connection: ClientConnection?
-    private let gateway: Gateway
-    /// Listening is no work that a drain waits for.
-    private let isWork: Bool
     private var peer: PeerConnection?
     private var isOver = false
     /// The client has the head of the answer.
@@ -18,13 +15,10 @@ final class Forward: PeerResponseReceiver {
     /// Where the session is, as the instance said that does not have it.
     private(set) var refusedHome: String?
 
-    init(target: InstanceRecord, session: SessionID?, connection: ClientConnection, gateway: Gateway, isWork: Bool) {
+    init(target: InstanceRecord, session: SessionID?, connection: ClientConnection) {
         self.target = target
         self.session = session
         self.connection = connection
-        self.gateway = gateway
-        self.isWork = isWork
-        if isWork { gateway.forwardBegan() }
     }
 
     func start(_ head: HTTPRequestHead, body: ByteBuffer, address: PeerAddress, pool: PeerPool) {
@@ -64,7 +58,6 @@ final class Forward: PeerResponseReceiver {
         guard !isOver else { return }
         isOver = true
         peer = nil
-        if isWork { gateway.forwardEnded() }
     }
 
     // MARK: What the other instance answers

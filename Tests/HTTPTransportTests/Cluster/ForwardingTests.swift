@@ -147,6 +147,31 @@ struct ForwardingTests {
         }
     }
 
+    @Test("what another instance works on for a client of one that drains is still answered; what is modern and new goes there at once")
+    func drainsWhileForwarding() async throws {
+        try await pair { homes, a, b in
+            let session = try await b.server.session()
+            let caller = try await a.server.connect()
+            try await caller.send(Request.post(Request.call("up__hold"), session: session))
+            try await b.server.upstream.waitForHeld()
+            // Its own work keeps the server up while the modern request comes.
+            let busy = try await a.server.session()
+            let own = try await a.server.connect()
+            try await own.send(Request.post(Request.call("up__hold"), session: busy))
+            try await a.server.upstream.waitForHeld()
+            let modern = try await a.server.connect()
+            await a.server.drain()
+            try await b.server.wait(until: "the others know") { b.instance.peers.first?.isDraining == true }
+            #expect(try await modern.response(to: Request.modernCall("up__echo")).status == 200)
+            #expect(b.server.upstream.seen.value.messages.contains { $0.method == "tools/call" && $0.text.contains("echo") })
+            a.server.upstream.release()
+            #expect(try await own.response().status == 200)
+            b.server.upstream.release()
+            #expect(try await caller.response().body.contains("released"))
+            _ = try await a.server.hasReturned.wait(for: "the end of the server") { $0 ? true : nil }
+        }
+    }
+
     @Test("an instance without the store asks the others, and serves on by itself when none has it")
     func degrades() async throws {
         try await pair { homes, a, b in
