@@ -17,7 +17,9 @@ final class RedisClientCore {
     /// The one that takes its place, if it is ready already.
     private var successor: RedisConnection?
     private var reconnect: ReconnectLoop!
-    private var watch: SentinelWatch?
+    private var watches: SentinelWatches?
+    /// While the master is about to be replaced nothing is sent, so that nothing is acknowledged that the new master does not know.
+    private var pause: Scheduled<Void>?
     private var expiry: (timer: Scheduled<Void>, at: NIODeadline)?
     private var handover: Scheduled<Void>?
     private var repeatTimer: Scheduled<Void>?
@@ -42,11 +44,11 @@ final class RedisClientCore {
             onConnected: { [weak self] in self?.connected($0) }, onFailure: { [weak self] in self?.failedToConnect($0) })
         reconnect.connect()
         guard let finder = connector.finder else { return }
-        let watch = SentinelWatch(
+        let watches = SentinelWatches(
             finder: finder, configuration: configuration, counters: shared.counters, eventLoop: eventLoop, logger: logger
         ) { [weak self] in self?.received($0) }
-        self.watch = watch
-        watch.start()
+        self.watches = watches
+        watches.extend()
     }
 
     // MARK: - Commands
@@ -65,7 +67,7 @@ final class RedisClientCore {
 
     /// Writes what waits, as long as the socket takes it, and flushes once.
     private func write() {
-        guard let connection, !isLeaving, queue.hasWaiting else { return }
+        guard let connection, !isLeaving, pause == nil, queue.hasWaiting else { return }
         var batch = ByteBufferAllocator().buffer(capacity: 4096)
         while connection.isWritable, let bytes = queue.nextToSend() {
             if bytes.readableBytes < 16 * 1024 {
@@ -141,6 +143,8 @@ final class RedisClientCore {
         }
         lastAddress = connection.address
         lostSince = nil
+        // The search for it may have brought sentinels that were not known.
+        watches?.extend()
         logger.info(
             "connected to Redis", metadata: ["address": "\(connection.address)", "protocol": "\(connection.isRESP3 ? "RESP3" : "RESP2")"])
         change(to: .connected(to: connection.address))
@@ -148,17 +152,30 @@ final class RedisClientCore {
         for subscription in subscriptions.values { subscription.follow(connection.address) }
     }
 
-    private func received(_ news: SentinelWatch.News) {
+    private func received(_ news: SentinelNews) {
         switch news {
+        case .leaving(let master):
+            guard connection?.address == master, !isLeaving, pause == nil else { return }
+            logger.info("waiting for a new master", metadata: ["address": "\(master)"])
+            pause = eventLoop.run(in: TimeAmount(configuration.failoverPause)) { [weak self] in
+                self?.endPause()
+                self?.write()
+            }
         case .switched(let master):
             // The connection may have been made to the new master before the sentinel told of it.
-            guard connection?.address != master || isLeaving else { return }
+            guard connection?.address != master || isLeaving, successor?.address != master else { return }
+            logger.info("the sentinels changed the master", metadata: ["address": "\(master)"])
             reconnect.connect(announced: master)
             leave("the master is \(master) now")
         case .current(let master):
             // The sentinel may be wrong, so the connection is kept until there is another. Without one, that is being looked for already.
             if let connection, connection.address != master { reconnect.connect() }
         }
+    }
+
+    private func endPause() {
+        pause?.cancel()
+        pause = nil
     }
 
     private func failedToConnect(_ failure: ConnectFailure) {
@@ -222,7 +239,8 @@ final class RedisClientCore {
         shutdownPromise = nil
         isShutDown = true
         reconnect?.stop()
-        watch?.stop()
+        watches?.stop()
+        endPause()
         expiry?.timer.cancel()
         handover?.cancel()
         repeatTimer?.cancel()
@@ -290,6 +308,7 @@ extension RedisClientCore: RedisConnectionOwner {
         guard closed === connection else { return }
         connection = nil
         isLeaving = false
+        endPause()
         handover?.cancel()
         repeatTimer?.cancel()
         repeatTimer = nil

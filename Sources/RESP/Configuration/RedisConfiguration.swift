@@ -33,6 +33,8 @@ public struct RedisConfiguration: Sendable {
     public var silenceLimit: Duration = .seconds(2)
     /// How long a connection that is being replaced may take to answer what was sent on it.
     public var handoverTimeout: Duration = .milliseconds(250)
+    /// How long commands wait at most, unsent, when sentinels say that they are about to replace the master (`SENTINEL FAILOVER`).
+    public var failoverPause: Duration = .seconds(3)
     /// The wait before the first attempt to connect again is at most so long, chosen at random; each further one is doubled.
     public var reconnectBaseDelay: Duration = .milliseconds(50)
     /// The longest wait between two attempts.

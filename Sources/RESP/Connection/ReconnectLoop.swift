@@ -10,6 +10,8 @@ final class ReconnectLoop {
     private var backoff: ReconnectBackoff
     private var timer: Scheduled<Void>?
     private var attempt: RedisConnector.Attempt?
+    /// Where the attempt goes to, if that was announced.
+    private var announced: RedisAddress?
     /// Of the attempt that counts.
     private var generation = 0
     private var isStopped = false
@@ -29,7 +31,12 @@ final class ReconnectLoop {
     /// Tries now. An attempt that is under way goes on, unless the sentinels announce another master than it may have been told of.
     func connect(announced: RedisAddress? = nil) {
         guard !isStopped else { return }
-        if announced != nil { attempt?.cancel() } else if attempt != nil { return }
+        if attempt != nil {
+            // Every sentinel announces it.
+            guard let announced, announced != self.announced else { return }
+            attempt?.cancel()
+        }
+        self.announced = announced
         timer?.cancel()
         timer = nil
         generation += 1

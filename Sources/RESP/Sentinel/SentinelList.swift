@@ -62,6 +62,18 @@ enum SentinelReply {
         return address(host: String(words[words.count - 2]), port: port)
     }
 
+    /// The payload of events about a replica, which is `slave name host port @ master-name host port`: both, if the master is of that name.
+    static func replica(_ payload: String, of name: String) -> (replica: RedisAddress, master: RedisAddress)? {
+        guard let at = payload.firstRange(of: " @ ") else { return nil }
+        let replica = payload[..<at.lowerBound].split(separator: " ")
+        let master = payload[at.upperBound...].split(separator: " ", omittingEmptySubsequences: false)
+        guard replica.count == 4, replica[0] == "slave", master.count >= 3, master[..<(master.count - 2)].joined(separator: " ") == name,
+            let port = Int64(replica[3]), let replicaAddress = address(host: String(replica[2]), port: port),
+            let port = Int64(master[master.count - 1]), let masterAddress = address(host: String(master[master.count - 2]), port: port)
+        else { return nil }
+        return (replicaAddress, masterAddress)
+    }
+
     private static func address(host: String, port: Int64) -> RedisAddress? {
         guard !host.isEmpty, (1...65535).contains(port) else { return nil }
         return RedisAddress(host: host, port: Int(port))

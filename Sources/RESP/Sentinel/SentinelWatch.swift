@@ -1,21 +1,32 @@
 import Logging
 import NIOCore
 
-/// Listens at one sentinel, and at another when that is lost, for a change of the master. Confined to its event loop.
+/// What sentinels tell of their master.
+enum SentinelNews {
+    /// This server is about to be replaced: what is written to it from now on may be lost.
+    case leaving(RedisAddress)
+    /// This server is the master from now on.
+    case switched(RedisAddress)
+    /// The sentinel that is listened to from now on says that this is the master.
+    case current(RedisAddress)
+}
+
+/// Listens at one sentinel for a change of the master. Confined to its event loop.
 final class SentinelWatch {
-    enum News {
-        /// The sentinels have agreed on a new master just now.
-        case switched(RedisAddress)
-        /// The sentinel that is listened to from now on says that this is the master.
-        case current(RedisAddress)
+    /// In the order of a failover. The first two come only from the sentinel that leads it, the last from all.
+    private enum Event: String, CaseIterable {
+        case willPromote = "+failover-state-send-slaveof-noone"
+        case promoted = "+promoted-slave"
+        case switched = "+switch-master"
     }
 
+    let sentinel: RedisAddress
     private let finder: MasterFinder
     private let configuration: RedisConfiguration
     private let counters: RedisCounters
     private let eventLoop: any EventLoop
     private let logger: Logger
-    private let onNews: (News) -> Void
+    private let onNews: (SentinelNews) -> Void
     private var backoff: ReconnectBackoff
     private var connection: RedisConnection?
     private var timer: Scheduled<Void>?
@@ -24,9 +35,11 @@ final class SentinelWatch {
     private var isStopped = false
 
     init(
-        finder: MasterFinder, configuration: RedisConfiguration, counters: RedisCounters, eventLoop: any EventLoop, logger: Logger,
-        onNews: @escaping (News) -> Void
+        _ sentinel: RedisAddress, finder: MasterFinder, configuration: RedisConfiguration, counters: RedisCounters,
+        eventLoop: any EventLoop, logger: Logger,
+        onNews: @escaping (SentinelNews) -> Void
     ) {
+        self.sentinel = sentinel
         self.finder = finder
         self.configuration = configuration
         self.counters = counters
@@ -37,13 +50,13 @@ final class SentinelWatch {
     }
 
     func start() {
-        guard !isStopped, let sentinel = finder.sentinels.addresses.first else { return }
+        guard !isStopped else { return }
         connection = RedisConnection.connect(
             to: sentinel, settings: RedisConnection.Settings(sentinel: configuration), counters: counters, eventLoop: eventLoop
         ) { [weak self] result in
             switch result {
             case .success(let connection): self?.listen(connection)
-            case .failure(let failure): self?.lost(sentinel, failure)
+            case .failure(let failure): self?.lost(failure)
             }
         }
     }
@@ -62,9 +75,9 @@ final class SentinelWatch {
         connection.owner = self
         self.connection = connection
         awaitsAddress = true
-        unanswered = 2
+        unanswered = Event.allCases.count + 1
         // In this order no change is missed: what comes after the subscription is told, and what came before it is asked for.
-        connection.write(RedisCommand("SUBSCRIBE", "+switch-master").bytes)
+        connection.write(RedisCommand("SUBSCRIBE", arguments: Event.allCases.map { .text($0.rawValue) }).bytes)
         if connection.isRESP3 { connection.write(RedisCommand("SENTINEL", "GET-MASTER-ADDR-BY-NAME", .text(finder.masterName)).bytes) }
         connection.flush()
         backoff.reset()
@@ -75,14 +88,26 @@ final class SentinelWatch {
 
     private func askElsewhere() {
         awaitsAddress = false
-        unanswered = 1
+        unanswered = Event.allCases.count
         _ = finder.find { [weak self] result in
             guard let self, !isStopped, case .success(let found) = result else { return }
             onNews(.current(found.master))
         }
     }
 
-    private func lost(_ sentinel: RedisAddress, _ failure: ConnectFailure) {
+    private func received(_ event: Event, _ payload: String) {
+        let name = finder.masterName
+        switch event {
+        case .willPromote:
+            if let (_, master) = SentinelReply.replica(payload, of: name) { onNews(.leaving(master)) }
+        case .promoted:
+            if let (replica, _) = SentinelReply.replica(payload, of: name) { onNews(.switched(replica)) }
+        case .switched:
+            if let master = SentinelReply.newMaster(payload, of: name) { onNews(.switched(master)) }
+        }
+    }
+
+    private func lost(_ failure: ConnectFailure) {
         connection = nil
         guard !isStopped else { return }
         finder.sentinels.demote(sentinel)
@@ -99,9 +124,8 @@ extension SentinelWatch: RedisConnectionOwner {
         }
         switch (kind, parts.count) {
         case ("message", 3):
-            guard let payload = parts[2].text, let master = SentinelReply.newMaster(payload, of: finder.masterName) else { return }
-            logger.info("the sentinels changed the master", metadata: ["address": "\(master)"])
-            onNews(.switched(master))
+            guard let event = parts[1].text.flatMap(Event.init), let payload = parts[2].text else { return }
+            received(event, payload)
         case ("subscribe", 3), ("pong", 2): unanswered = max(0, unanswered - 1)
         default:
             unanswered = max(0, unanswered - 1)
@@ -123,5 +147,5 @@ extension SentinelWatch: RedisConnectionOwner {
 
     func connectionBecameWritable(_ connection: RedisConnection) {}
 
-    func connectionClosed(_ connection: RedisConnection, _ failure: ConnectFailure) { lost(connection.address, failure) }
+    func connectionClosed(_ connection: RedisConnection, _ failure: ConnectFailure) { lost(failure) }
 }

@@ -53,6 +53,8 @@ struct SentinelTests {
 
     /// What holds after any failover: nothing is there twice, nothing that was refused is there, and of what was acknowledged only the newest before
     /// the failure may be missing, because Redis replicates after it answers.
+    /// Returns how many acknowledged ones are missing.
+    @discardableResult
     private func check(_ load: Load, _ client: RedisClient, failure: ContinuousClock.Instant, recovery: ContinuousClock.Instant)
         async throws
     {
@@ -67,6 +69,7 @@ struct SentinelTests {
         print(
             "acknowledged \(account.acknowledged.count), of them lost \(missing.count); unknown \(account.unknown.count), refused \(account.refused.count)"
         )
+        return missing.count
     }
 
     @Test("finds the master and follows it when it is killed; every command is accounted for")
@@ -149,7 +152,8 @@ struct SentinelTests {
             try await eventually("writes go on") { load.acknowledged > before + 100 }
             load.isStopped.withLockedValue { $0 = true }
             await running
-            try await check(load, client, failure: failure, recovery: recovery)
+            // Nothing is sent from before the replica is promoted until it is; only replication that lags could lose something.
+            #expect(try await check(load, client, failure: failure, recovery: recovery) < 20)
         }
     }
 

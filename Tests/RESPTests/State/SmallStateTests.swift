@@ -124,6 +124,13 @@ struct SentinelListTests {
         #expect(sentinels == [RedisAddress(host: "b", port: 2), RedisAddress(host: "c", port: 3)])
         #expect(SentinelReply.newMaster("mymaster 127.0.0.1 1 127.0.0.2 2", of: "mymaster") == RedisAddress(host: "127.0.0.2", port: 2))
         #expect(SentinelReply.newMaster("my master 127.0.0.1 1 ::2 2", of: "my master") == RedisAddress(host: "::2", port: 2))
+        let promoted = "slave 127.0.0.2:2 127.0.0.2 2 @ my master 127.0.0.1 1"
+        let replica = SentinelReply.replica(promoted, of: "my master")
+        #expect(replica?.replica == RedisAddress(host: "127.0.0.2", port: 2))
+        #expect(replica?.master == RedisAddress(host: "127.0.0.1", port: 1))
+        #expect(SentinelReply.replica(promoted, of: "master") == nil)
+        #expect(SentinelReply.replica("slave a b 2", of: "b") == nil)
+        #expect(SentinelReply.replica("slave a b x @ m c 1", of: "m") == nil)
         for payload in ["other a 1 b 2", "mymaster a 1 b x", "mymaster a 1", "", "mymaster a 1 b 99999"] {
             #expect(SentinelReply.newMaster(payload, of: "mymaster") == nil)
         }
