@@ -20,6 +20,7 @@ ONE_PROCESS = "it looks into one process, or stops it at a moment of its own cho
 OWN_SOCKET = "it tests how the gateway's own HTTP server reads and writes; clients meet NGINX' here"
 OWN_BOUNDS = "it counts against bounds that each instance has for itself"
 OWN_FIGURES = "it reads figures or logs that each instance has for itself"
+OWN_SERVERS = "its server keeps state in its process, and each instance has its own: a change at one is none at another"
 NO_GATEWAY = "it has no gateway, or starts programs of its own"
 
 MODULES = {
@@ -48,7 +49,14 @@ TESTS = {
     "test_restart.py::test_a_second_gateway_on_the_same_port_or_data_fails_with_a_message": ONE_PROCESS,
     "test_openapi.py::test_schemathesis_finds_no_difference": "NGINX refuses TRACE itself, with a page of its own",
 }
-"""Tests that are left out, as `module::test` without parameters, with the reason."""
+"""Tests that are left out, as `module::test` with or without parameters, with the reason."""
+
+TESTS_OF_ONE = {
+    "test_request_state.py::test_no_more_exchanges_are_parked_than_the_limit_allows": OWN_BOUNDS,
+    "test_conformance_2026_07_28.py::test_a_scenario_of_2026_07_28_comes_out_well[gateway-server-stateless]": OWN_SERVERS,
+    "test_conformance_2026_07_28.py::test_a_scenario_of_2026_07_28_comes_out_well[crossed-server-stateless]": OWN_SERVERS,
+}
+"""Those that pass through NGINX with one instance, and are left out with more."""
 
 
 def add_option(parser: pytest.Parser) -> None:
@@ -64,13 +72,14 @@ def instances(config: pytest.Config) -> int:
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skips what the tables name. What is named and does not exist is an error, so that the tables stay true."""
+    """Skips what the tables name."""
     if not instances(config):
         return
+    tests = TESTS | (TESTS_OF_ONE if instances(config) > 1 else {})
     for item in items:
         module = item.path.name
-        test = f"{module}::{getattr(item, 'originalname', item.name)}"
-        if (reason := MODULES.get(module) or TESTS.get(test)) is not None:
+        names = f"{module}::{item.name}", f"{module}::{getattr(item, 'originalname', item.name)}"
+        if (reason := MODULES.get(module) or tests.get(names[0]) or tests.get(names[1])) is not None:
             item.add_marker(pytest.mark.skip(reason=f"through a cluster: {reason}"))
 
 
