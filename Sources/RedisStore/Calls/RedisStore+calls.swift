@@ -96,12 +96,13 @@ extension RedisStore {
         _ request: @escaping @Sendable (Bool) -> StoreCall, isRepetition: Bool, deadline: NIODeadline,
         handle: @escaping @Sendable (Reply) -> Void
     ) {
-        run(request(isRepetition)) { result in
+        // A repetition has what is left of the call's time.
+        run(request(isRepetition), timeout: isRepetition ? deadline - .now() : nil) { result in
             switch result {
             case .success(let value):
                 self.breaker.withLockedValue { $0.succeeded(at: .now()) }
                 handle(.success(value))
-            case .failure(.connectionLost(wasSent: true)) where .now() < deadline:
+            case .failure(let error) where error.mayBeRepeated && .now() < deadline:
                 self.counters.repeated.add()
                 self.send(request, isRepetition: true, deadline: deadline, handle: handle)
             case .failure(let error):
@@ -112,8 +113,10 @@ extension RedisStore {
     }
 
     /// Sends a call once, beside the queue.
-    func run(_ call: StoreCall, _ body: @escaping @Sendable (Result<RESPValue, RedisError>) -> Void) {
-        future(call).whenComplete { result in
+    func run(
+        _ call: StoreCall, timeout: TimeAmount? = nil, _ body: @escaping @Sendable (Result<RESPValue, RedisError>) -> Void
+    ) {
+        future(call, timeout: timeout).whenComplete { result in
             switch result {
             case .success(let value): body(.success(value))
             case .failure(let error as RedisError): body(.failure(error))
@@ -122,11 +125,12 @@ extension RedisStore {
         }
     }
 
-    func future(_ call: StoreCall) -> EventLoopFuture<RESPValue> {
-        switch call {
+    func future(_ call: StoreCall, timeout: TimeAmount? = nil) -> EventLoopFuture<RESPValue> {
+        let timeout = timeout.map { Duration.nanoseconds(max(0, $0.nanoseconds)) }
+        return switch call {
         case .script(let script, let keys, let arguments):
-            client.run(script, keys: keys, arguments: [.text(options.keyPrefix)] + arguments)
-        case .command(let command): client.send(command)
+            client.run(script, keys: keys, arguments: [.text(options.keyPrefix)] + arguments, timeout: timeout)
+        case .command(let command): client.send(command, timeout: timeout)
         }
     }
 
@@ -178,6 +182,17 @@ private final class CallMark: Sendable {
     private let flag = Atomic(true)
     var isSet: Bool { flag.load(ordering: .acquiring) }
     func clear() { flag.store(false, ordering: .releasing) }
+}
+
+extension RedisError {
+    /// Whether a call may be sent again: it may have been executed and tells so, or it was not (another client made Redis forget its scripts).
+    fileprivate var mayBeRepeated: Bool {
+        switch self {
+        case .connectionLost(let wasSent): wasSent
+        case .server(let error): error.code == "NOSCRIPT"
+        default: false
+        }
+    }
 }
 
 extension RESPValue {
