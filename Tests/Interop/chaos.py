@@ -6,6 +6,8 @@ clients' account against the ledger of the servers, the events that came, and wh
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import json
 import os
 import random
@@ -16,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.to_thread
+import chaos_network
 import processes
 from chaos_account import Account, Ledger, check_ledger, check_ownership, check_results, processes_of
 from chaos_clients import BareClient, LoadClient, ModernSDKClient, SDKClient
 from chaos_homes import Homes
-from cluster import Cluster, Instance
+from cluster import Cluster, Instance, ports_in_use
 from command_line import HERE, PYTHON
 
 CLIENTS: list[type[LoadClient]] = [SDKClient, SDKClient, SDKClient, ModernSDKClient, ModernSDKClient, BareClient]
@@ -39,8 +41,12 @@ class Scenario:
     """Whether something is broken that clients must notice even after one retry."""
     loses_processes: bool = False
     """Whether sessions may get new processes."""
-    stage: Callable[[Path, dict[str, Any], str], Cluster] | None = None
-    """Makes the cluster; the usual one without it."""
+    stage: type[chaos_network.NetworkedCluster] | None = None
+    """Makes a cluster with network interfaces of its own; the usual one without it."""
+
+    def impossible(self) -> str | None:
+        """Why it cannot be played here."""
+        return chaos_network.why_impossible() if self.stage is not None else None
 
 
 @dataclass
@@ -50,13 +56,13 @@ class Stage:
     cluster: Cluster
     account: Account
     rng: random.Random
-    fault_at: float = 0
+    faults: list[float] = field(default_factory=list)
     elected_at: float | None = None
     """When there was a new master."""
     notes: list[str] = field(default_factory=list)
 
     def fault(self, what: str) -> None:
-        self.fault_at = self.fault_at or time.monotonic()
+        self.faults.append(time.monotonic())
         self.note(what)
 
     def note(self, what: str) -> None:
@@ -69,9 +75,13 @@ class Stage:
         await anyio.sleep(self.rng.uniform(least, most))
 
 
+_daemons = concurrent.futures.ThreadPoolExecutor(1)
+
+
 async def blocking(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What waits for processes, beside the load."""
-    return await anyio.to_thread.run_sync(lambda: function(*arguments))
+    """What starts or waits for processes, beside the load. In one thread, which lives as long as this program: a daemon is told to end when the
+    thread that started it does."""
+    return await asyncio.get_running_loop().run_in_executor(_daemons, lambda: function(*arguments))
 
 
 @dataclass
@@ -131,10 +141,10 @@ class Run:
             "mcpServers": {"shared": {**server, "isolation": "shared"}, "own": {**server, "isolation": "session"}},
             "gateway": {"drainTimeout": "20s"},
         }
-        if self.scenario.stage is not None:
-            return self.scenario.stage(self.directory, config, self.scenario.redis)
-        return Cluster(
-            self.directory, config=config, redis=self.scenario.redis, balance="round_robin", nginx_options=("--workers", "1")
+        ports = lasting_ports(Cluster.ports_needed(3, self.scenario.redis))
+        make = self.scenario.stage or Cluster
+        return make(
+            self.directory, config=config, redis=self.scenario.redis, balance="round_robin", nginx_options=("--workers", "1"), ports=ports
         )
 
     async def play(self) -> Report:
@@ -145,8 +155,7 @@ class Run:
             problems = await blocking(self.cluster.close)
             self.report.problems += problems
             self.report.problems += self._crashes()
-            if self.report.problems:
-                self._keep()
+            self._keep()
         return self.report
 
     async def _play(self) -> None:
@@ -155,6 +164,7 @@ class Run:
             kind(f"{kind.__name__}-{number}", self.cluster.url, self.account, self.seed) for number, kind in enumerate(CLIENTS, 1)
         ]
         homes = Homes(self.cluster, clients)
+        self.account.began = time.monotonic()
         stopping, finished = anyio.Event(), [anyio.Event() for _ in clients]
         idle = anyio.Event()
         async with anyio.create_task_group() as group:
@@ -194,7 +204,7 @@ class Run:
     async def _until_all_recovered(self, stage: Stage, timeout: float = 40) -> None:
         """Waits until everybody has had a success with a call that began after the fault."""
         with anyio.move_on_after(timeout):
-            while self.account.recovery(stage.fault_at) == float("inf"):
+            while not self.account.all_succeeded_since(stage.faults[-1]):
                 await anyio.sleep(0.05)
 
     async def _left_processes(self, clients: list[LoadClient], timeout: float = 8) -> list[str]:
@@ -220,9 +230,9 @@ class Run:
         report.failed_requests = sum(len(client.wire.failures) for client in clients)
         report.unknown, report.failed_calls = len(account.unknown()), len(account.failed())
         report.longest_stall, report.stalled = account.longest_stall()
-        report.recovery = account.recovery(stage.fault_at)
+        report.recovery = account.recovery(stage.faults)
         if stage.elected_at is not None:
-            report.recovery_from_election = max(0.0, stage.fault_at + report.recovery - stage.elected_at)
+            report.recovery_from_election = max(0.0, stage.faults[0] + report.recovery - stage.elected_at)
         streams = [stream for client in clients for stream in client.wire.streams.values()]
         report.replayed = sum(stream.replayed for stream in streams)
         lost = {client: len(mine) - 1 for client, mine in processes_of(self.ledger).items() if len(mine) > 1}
@@ -240,7 +250,7 @@ class Run:
             problems += [f"{client} lost {count} process(es)" for client, count in lost.items()]
         problems += [f"{call.name} is open" for call in account.calls if call.outcome == "open"]
         # Only calls that were under way when it happened may be lost.
-        healed = stage.fault_at + report.recovery
+        healed = stage.faults[-1] + report.recovery
         problems += [f"{call.name} was lost long after the fault" for call in account.unknown() if call.started > healed + 1]
         report.problems += problems
 
@@ -257,10 +267,28 @@ class Run:
                 file.write(f"{times} {call.outcome:8} {call.name:28} {call.attempts or ''} {json.dumps(call.result)}\n")
 
 
-def run(scenario: Scenario, seed: str, directory: Path) -> Report:
-    """Plays a scenario; the report has what was wrong."""
+def play(scenario: Scenario, seed: str, directory: Path) -> Report:
     directory.mkdir(parents=True, exist_ok=True)
     return anyio.run(Run(scenario, seed, directory).play)
+
+
+def run(scenario: Scenario, seed: str, directory: Path) -> Report:
+    """Plays a scenario; the report has what was wrong."""
+    if scenario.stage is None:
+        return play(scenario, seed, directory)
+    done = chaos_network.isolated([str(HERE / "chaos_faults.py"), scenario.name, seed, str(directory)])
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Report(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def lasting_ports(count: int) -> list[int]:
+    """Free ports below those that the system gives to outgoing connections, so that what was killed gets its own again."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.SystemRandom().randrange(12000, 32000)
+        if port not in found and not ports_in_use([port]):
+            found.append(port)
+    return found
 
 
 def new_seed() -> str:

@@ -13,8 +13,11 @@ REPEATABLE = {"put", "look", "environment", "list"}
 """What may be sent again whatever became of it: its server says that it is idempotent or read-only."""
 EXECUTED_ONCE = {"append", "steps", "own", "ask"}
 
+SLOW = 1.0
+"""Seconds; a short call takes some milliseconds, one that asks the client at most 0.3 s more."""
+
 Kind = Literal["unknown", "refused", "broken", "error"]
-UNKNOWN = ("the outcome of this request is unknown", "it is not known whether the request was executed", "whether it was executed is unknown")
+UNKNOWN = ("the outcome of this request is unknown", "it is not known whether the request was executed", "what it did is unknown")
 AGAIN = ("send it again", "send the request again", "try again", "again later", "again in")
 
 
@@ -83,13 +86,27 @@ class Account:
     def unknown(self) -> list[Call]:
         return [call for call in self.calls if call.outcome == "unknown"]
 
-    def recovery(self, fault: float) -> float:
-        """From the fault to the first success of each client with a call that it made later; the slowest client's."""
-        times = []
-        for client in self.clients:
-            ends = [call.ended for call in self.ok(client) if call.started >= fault and call.ended is not None]
-            times.append(min(ends) - fault if ends else float("inf"))
-        return max(times, default=0)
+    def all_succeeded_since(self, moment: float) -> bool:
+        """Whether everybody had a success with a call that began later."""
+        return all(any(call.started >= moment for call in self.ok(client)) for client in self.clients)
+
+    def slow(self, since: float, before: float) -> list[Call]:
+        """Short calls that began between and took longer than they do when all is well."""
+        return [
+            call for call in self.calls
+            if call.tool != "steps" and since <= call.started < before and (call.ended or float("inf")) - call.started > SLOW
+        ]  # fmt: skip
+
+    def recovery(self, faults: list[float]) -> float:
+        """From a fault until no call is held up any more, and everybody had a success; the slowest of several faults."""
+        worst = 0.0
+        for fault, following in zip(faults, [*faults[1:], float("inf")]):
+            for client in self.clients:
+                ends = [call.ended for call in self.ok(client) if call.started >= fault and call.ended is not None]
+                worst = max(worst, min(ends) - fault if ends else float("inf"))
+            # What was under way when it happened is held up too.
+            worst = max([worst, *((call.ended or float("inf")) - fault for call in self.slow(fault - SLOW, following - SLOW))])
+        return worst
 
     def longest_stall(self) -> tuple[float, str]:
         """The longest time in which one client had no success, short calls alone; and who."""

@@ -14,7 +14,7 @@ import anyio
 import httpx2
 import mcp_types as types
 from chaos_account import REPEATABLE, Account, Call, CallFailed, Kind, kind_of
-from chaos_wire import WatchedTransport, Wire
+from chaos_wire import PASSING, WatchedTransport, Wire
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import ClientMessageMetadata
@@ -266,7 +266,7 @@ class BareClient(LoadClient):
                 async with self.http.stream(opening.pop("method"), self.url, **opening) as response:
                     if not response.headers.get("content-type", "").startswith("text/event-stream"):
                         body = json.loads(await response.aread())
-                        if last is None or "error" not in body:
+                        if response.status_code not in PASSING or last is None:
                             return answer(body)
                     else:
                         async for event in events(response):

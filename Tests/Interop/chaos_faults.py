@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shutil
+import sys
 import time
+from pathlib import Path
 
-from chaos import Scenario, Stage, blocking
+import processes
+from chaos import Scenario, Stage, blocking, play
+from chaos_cuts import CUTS
 from redis_servers import Redis
 
 
@@ -144,5 +150,11 @@ SCENARIOS = {
         Scenario("master-killed", kill_master, redis="sentinel"),
         Scenario("master-frozen", freeze_master, redis="sentinel"),
         Scenario("sentinels-gone", redis_gone, redis="sentinel"),
+        *CUTS,
     )
 }
+
+if __name__ == "__main__":
+    # What `chaos.run` starts in a network namespace of its own: NAME SEED DIRECTORY.
+    processes.become_subreaper()
+    print(json.dumps(dataclasses.asdict(play(SCENARIOS[sys.argv[1]], sys.argv[2], Path(sys.argv[3])))))

@@ -29,11 +29,14 @@ class WireStream:
     connections: int = 0
     replayed: int = 0
     """Events that came over a resumption's connection."""
+    unlogged: int = 0
+    """Events that came without an id, because the log could not take them."""
 
     def problems(self) -> list[str]:
         found = []
-        if self.sequences != (right := list(range(self.sequences[0], self.sequences[0] + len(self.sequences))) if self.sequences else []):
-            found.append(f"stream {self.stream} (call {self.call}): events {self.sequences} instead of {right}")
+        gaps = sum(right - left - 1 for left, right in zip(self.sequences, self.sequences[1:]))
+        if self.sequences != sorted(set(self.sequences)) or gaps > self.unlogged:
+            found.append(f"stream {self.stream} (call {self.call}): events {self.sequences}, and {self.unlogged} without id")
         if self.progress != list(range(1, len(self.progress) + 1)):
             found.append(f"stream {self.stream} (call {self.call}): progress {self.progress}")
         if len(set(self.logs)) != len(self.logs) or any(
@@ -68,15 +71,20 @@ class Wire:
     def note(self, sent: float, method: str, what: str, how: str) -> None:
         self.failures.append(Failure(sent, method, what, how))
 
-    def event(self, identifier: str | None, data: str, call: int | None, resumed: bool) -> None:
-        """Takes one event; those without an id belong to no stream that could be resumed."""
+    def event(self, identifier: str | None, data: str, current: WireStream | None, call: int | None, resumed: bool) -> WireStream | None:
+        """Takes one event of a connection whose stream is `current`, if that is known; gives the stream that it is of."""
         if identifier is None:
-            return
-        name, _, number = identifier.rpartition(".")
-        stream = self.streams.setdefault(name, WireStream(name, call))
-        if number == "0":
-            return
-        stream.sequences.append(int(number))
+            # Modern streams have no ids at all.
+            if current is None or not data:
+                return current
+            stream = current
+            stream.unlogged += 1
+        else:
+            name, _, number = identifier.rpartition(".")
+            stream = self.streams.setdefault(name, WireStream(name, call))
+            if number == "0":
+                return stream
+            stream.sequences.append(int(number))
         stream.replayed += resumed
         message = json.loads(data)
         params = message.get("params") or {}
@@ -84,6 +92,7 @@ class Wire:
             stream.progress.append(int(params["progress"]))
         elif message.get("method") == "notifications/message" and params.get("logger") == "ledger":
             stream.logs.append((params["data"]["pid"], params["data"]["count"]))
+        return stream
 
 
 class EventParser:
@@ -91,6 +100,7 @@ class EventParser:
 
     def __init__(self, wire: Wire, call: int | None, resumed: bool) -> None:
         self._wire, self._call, self._resumed = wire, call, resumed
+        self._stream: WireStream | None = None
         self._buffer = b""
 
     def feed(self, chunk: bytes) -> None:
@@ -99,8 +109,7 @@ class EventParser:
         for block in blocks:
             fields = [line.partition(b":")[::2] for line in block.split(b"\n") if line and not line.startswith(b":")]
             found = {name.decode(): value.removeprefix(b" ").decode() for name, value in fields}
-            if "id" in found:
-                self._wire.event(found["id"], found.get("data", ""), self._call, self._resumed)
+            self._stream = self._wire.event(found.get("id"), found.get("data", ""), self._stream, self._call, self._resumed)
 
 
 class _Read(httpx2.AsyncByteStream):

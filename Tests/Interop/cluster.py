@@ -32,8 +32,8 @@ STORE = "redis"
 class Instance(Daemon):
     """One gateway of several. Its configuration file is everybody's; what is its own is in variables."""
 
-    def __init__(self, cluster: Cluster, number: int, port: int) -> None:
-        self.port = port
+    def __init__(self, cluster: Cluster, number: int, port: int, host: str = "127.0.0.1") -> None:
+        self.host, self.port = host, port
         self.instance_id = f"gateway-{number}"
         directory = cluster.directory / self.instance_id
         super().__init__(
@@ -41,13 +41,13 @@ class Instance(Daemon):
             CommandLine.serve(cluster.config_path, port, directory / "data"),
             directory,
             self._is_listening,
-            env={**cluster.environment, "MCP_GATEWAY_INSTANCE_ID": self.instance_id},
+            env={**cluster.environment, "MCP_GATEWAY_INSTANCE_ID": self.instance_id, "MCP_GATEWAY_HOST": host},
         )
 
     @property
     def base_url(self) -> str:
         """Past NGINX, at this instance itself."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -103,6 +103,8 @@ class Cluster:
         key_prefix: str = "mcp:",
         nginx_options: tuple[str, ...] = (),
         progress: Callable[[str], None] = lambda _: None,
+        hosts: list[str] | None = None,
+        redis_host: str = "127.0.0.1",
     ) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
@@ -114,13 +116,14 @@ class Cluster:
         sentinels = 3 if own == "sentinel" else 0
         redis_ports = Redis.ports_needed(sentinels) if own else 0
         ports = ports or free_ports(self.ports_needed(instances, own))
-        self.redis = Redis(directory, sentinels, ports[1 + instances : 1 + instances + redis_ports]) if own else redis
+        self.redis = Redis(directory, sentinels, ports[1 + instances : 1 + instances + redis_ports], host=redis_host) if own else redis
         self._owns_redis = own is not None
         self.config_path = config if isinstance(config, Path) else directory / "mcp-gateway.json"
         if not isinstance(config, Path):
             self.write_config(config or {})
         self.environment = self._environment()
-        self.instances = [Instance(self, number + 1, ports[1 + number]) for number in range(instances)]
+        hosts = hosts or ["127.0.0.1"] * instances
+        self.instances = [Instance(self, number + 1, ports[1 + number], hosts[number]) for number in range(instances)]
         self.nginx = Nginx(
             directory / "nginx", [one.base_url for one in self.instances], "--balance", balance, *nginx_options, port=ports[0],
             config=self.config_path, env=self.environment,
@@ -138,7 +141,6 @@ class Cluster:
         environment |= {
             "PATH": f"{SCRIPTS}:{environment.get('PATH', '')}",
             "INTEROP_MARK": self.mark,
-            "MCP_GATEWAY_HOST": "127.0.0.1",
             "MCP_GATEWAY_TRANSPORT": "http",
         }
         if isinstance(self.redis, Redis):

@@ -25,10 +25,12 @@ class RedisError(Exception):
     """An error that Redis answered."""
 
 
-def redis_command(port: int, *words: str | int | bytes, password: str | None = None, timeout: float = 2) -> Any:
+def redis_command(
+    port: int, *words: str | int | bytes, password: str | None = None, timeout: float = 2, host: str = "127.0.0.1"
+) -> Any:
     """Sends one command on a connection of its own and answers what came back (RESP2); raises OSError when nothing does."""
     commands = ([("AUTH", password)] if password else []) + [words]
-    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection, connection.makefile("rb") as stream:
+    with socket.create_connection((host, port), timeout=timeout) as connection, connection.makefile("rb") as stream:
         for command in commands:
             parts = [word if isinstance(word, bytes) else str(word).encode() for word in command]
             connection.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
@@ -57,19 +59,21 @@ def _read(stream: Any) -> Any:
 class RedisServer(Daemon):
     """One redis-server, which may be master or replica; that changes."""
 
-    def __init__(self, name: str, directory: Path, port: int, password: str, master: int | None = None) -> None:
-        self.port = port
+    def __init__(
+        self, name: str, directory: Path, port: int, password: str, master: int | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        self.host, self.port = host, port
         self.password = password
         directory.mkdir(parents=True, exist_ok=True)
         self.config_path = directory / "redis.conf"
         lines = [
-            f"port {port}", "bind 127.0.0.1", f"dir {directory}", f"requirepass {password}", f"masterauth {password}",
+            f"port {port}", f"bind {host}", f"dir {directory}", f"requirepass {password}", f"masterauth {password}",
             # What was acknowledged survives a crash of the process; sessions are never evicted.
             "appendonly yes", "appendfsync everysec", "maxmemory-policy noeviction", 'save ""',
             "repl-diskless-sync-delay 0", "repl-ping-replica-period 1", "repl-timeout 5",
         ]  # fmt: skip
         if master is not None:
-            lines.append(f"replicaof 127.0.0.1 {master}")
+            lines.append(f"replicaof {host} {master}")
         # Redis rewrites it when its role changes.
         self.config_path.write_text("\n".join(lines) + "\n")
         self.config_path.chmod(0o600)
@@ -86,7 +90,7 @@ class RedisServer(Daemon):
                     raise
 
     def command(self, *words: str | int | bytes, timeout: float = 2) -> Any:
-        return redis_command(self.port, *words, password=self.password, timeout=timeout)
+        return redis_command(self.port, *words, password=self.password, timeout=timeout, host=self.host)
 
     @property
     def role(self) -> str:
@@ -116,12 +120,12 @@ class Sentinel(Daemon):
     """One redis-sentinel. It writes what it finds out into its configuration, so that is in a directory of its own."""
 
     def __init__(self, name: str, directory: Path, port: int, master: RedisServer, failover_timeout: int) -> None:
-        self.port = port
+        self.host, self.port = master.host, port
         directory.mkdir(parents=True, exist_ok=True)
         self.config_path = directory / "sentinel.conf"
         self.config_path.write_text(
-            f"port {port}\nbind 127.0.0.1\ndir {directory}\n"
-            f"sentinel monitor {MASTER_NAME} 127.0.0.1 {master.port} 2\n"
+            f"port {port}\nbind {master.host}\ndir {directory}\n"
+            f"sentinel monitor {MASTER_NAME} {master.host} {master.port} 2\n"
             f"sentinel auth-pass {MASTER_NAME} {master.password}\n"
             f"sentinel down-after-milliseconds {MASTER_NAME} 1000\n"
             f"sentinel failover-timeout {MASTER_NAME} {failover_timeout}\n"
@@ -131,7 +135,7 @@ class Sentinel(Daemon):
         super().__init__(name, [program("redis-sentinel", "redis-sentinel"), self.config_path], directory, self._knows_all)
 
     def command(self, *words: str | int, timeout: float = 2) -> Any:
-        return redis_command(self.port, *words, timeout=timeout)
+        return redis_command(self.port, *words, timeout=timeout, host=self.host)
 
     def master_port(self) -> int | None:
         """Where it says the master is; None while it does not answer."""
@@ -158,15 +162,16 @@ class Sentinel(Daemon):
 class Redis:
     """A master with a replica and three Sentinels, or (`sentinels=0`) one server alone."""
 
-    def __init__(self, directory: Path, sentinels: int = 3, ports: list[int] | None = None, failover_timeout: int = 3000) -> None:
+    def __init__(self, directory: Path, sentinels: int = 3, ports: list[int] | None = None, failover_timeout: int = 3000, host: str = "127.0.0.1") -> None:
         assert sentinels in (0, 3)
         ports = ports or free_ports(self.ports_needed(sentinels))
+        self.host = host
         self.password = secrets.token_hex(16)
-        first = RedisServer("redis-1", directory / "redis-1", ports[0], self.password)
+        first = RedisServer("redis-1", directory / "redis-1", ports[0], self.password, host=host)
         self.servers = [first]
         self.sentinels: list[Sentinel] = []
         if sentinels:
-            self.servers.append(RedisServer("redis-2", directory / "redis-2", ports[1], self.password, master=first.port))
+            self.servers.append(RedisServer("redis-2", directory / "redis-2", ports[1], self.password, master=first.port, host=host))
             for number in range(1, sentinels + 1):
                 name = f"sentinel-{number}"
                 self.sentinels.append(Sentinel(name, directory / name, ports[1 + number], first, failover_timeout))
@@ -187,8 +192,8 @@ class Redis:
 
     def url_with(self, password: str) -> str:
         if not self.sentinels:
-            return f"redis://:{password}@127.0.0.1:{self.servers[0].port}/0"
-        hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+            return f"redis://:{password}@{self.host}:{self.servers[0].port}/0"
+        hosts = ",".join(f"{self.host}:{sentinel.port}" for sentinel in self.sentinels)
         return f"redis+sentinel://:{password}@{hosts}/{MASTER_NAME}/0"
 
     def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
@@ -196,13 +201,13 @@ class Redis:
             server.start()
         if len(self.servers) > 1:
             wait_until("the replica follows the master", lambda: self.servers[1].is_in_sync, 15)
-        progress("Redis: " + ", ".join(f"{one.role.replace('slave', 'replica')} 127.0.0.1:{one.port}" for one in self.servers))
+        progress("Redis: " + ", ".join(f"{one.role.replace('slave', 'replica')} {one.host}:{one.port}" for one in self.servers))
         for sentinel in self.sentinels:
             sentinel.launch()
         for sentinel in self.sentinels:
             sentinel.wait()
         if self.sentinels:
-            progress("Sentinels: " + ", ".join(f"127.0.0.1:{one.port}" for one in self.sentinels))
+            progress("Sentinels: " + ", ".join(f"{one.host}:{one.port}" for one in self.sentinels))
 
     def close(self) -> list[str]:
         """Stops all of it, Sentinels first, so that nobody sees a failure; what was wrong with that."""
