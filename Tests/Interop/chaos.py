@@ -241,7 +241,7 @@ class Run:
 
         problems = check_ledger(account, self.ledger) + check_results(account) + check_ownership(self.ledger) + homes.problems()
         problems += [problem for stream in streams for problem in stream.problems()]
-        problems += [f"{client.name}: 404: {text}" for client in clients for text in client.wire.not_found]
+        problems += [f"{client.name}: 404: {text}" for client in clients for text in dict.fromkeys(client.wire.not_found)]
         if not scenario.fails_calls:
             problems += [f"{call.name} failed: {call.attempts}" for call in account.failed()]
         if not scenario.loses_calls:
