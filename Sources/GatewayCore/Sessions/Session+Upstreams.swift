@@ -104,7 +104,8 @@ extension Session {
     func leave() -> [EventLoopFuture<Void>] {
         let rest = takeRest()
         for exchange in rest.exchanges { exchange.fail(.moved) }
-        for stream in rest.streams { stream.leave() }
+        // What the exchanges ended with reaches their clients, though not the log.
+        gateway.events.barrier { for stream in rest.streams { stream.leave() } }
         return stopProcesses(of: rest)
     }
 

@@ -79,10 +79,11 @@ extension ClientConnection {
     private func connectFeed(of session: Session) {
         let number = requestNumber
         let handle = handle
-        let opened = session.openFeed { _ in
+        let opened = session.openFeed { result in
+            let isLogged = (try? result.get()) != nil
             handle.onNextTick { connection in
                 guard connection.requestNumber == number, case .streaming(let writer) = connection.state else { return }
-                guard writer.begin() else { return }
+                guard writer.begin(isLogged: isLogged) else { return }
                 writer.stream.attach(writer, after: writer.startsAfter)
                 session.listeningStreamAttached()
             }

@@ -23,10 +23,11 @@ extension ClientConnection {
     func openListeningStream(of session: Session) {
         let number = requestNumber
         let handle = handle
-        let opened: @Sendable (Result<Void, StoreError>) -> Void = { _ in
+        let opened: @Sendable (Result<Void, StoreError>) -> Void = { result in
+            let isLogged = (try? result.get()) != nil
             handle.onNextTick { connection in
                 guard connection.requestNumber == number, case .streaming(let writer) = connection.state else { return }
-                guard writer.begin() else { return }
+                guard writer.begin(isLogged: isLogged) else { return }
                 writer.stream.attach(writer, after: writer.startsAfter)
                 session.listeningStreamAttached()
             }
@@ -51,8 +52,9 @@ extension ClientConnection {
                 guard connection.requestNumber == number, let context = connection.context else { return }
                 guard case .success(let stream?) = result, stream.kind != .feed else {
                     return connection.refuse(
+                        // Not 404: a client would take its session for lost (2025-11-25, basic/transports, "Session Management").
                         Refusal(
-                            status: .notFound,
+                            status: .badRequest,
                             error: RPCError(code: .invalidRequest, message: "The stream of Last-Event-ID is unknown or too old to resume")),
                         closing: false)
                 }

@@ -65,9 +65,10 @@ final class PostResponder: ExchangeSink, RegisteredConnection, @unchecked Sendab
     }
 
     private func openStream(_ messages: [ByteBuffer], ends: Bool) {
-        let stream = session.openExchangeStream(requestIDs: requestIDs) { _ in
-            // The stream is known to the log: from here on its id may be given out.
-            self.eventLoop.execute { self.writer?.begin() }
+        let stream = session.openExchangeStream(requestIDs: requestIDs) { result in
+            // From here on the stream's id may be given out, if the log knows it.
+            let isLogged = (try? result.get()) != nil
+            self.eventLoop.execute { self.writer?.begin(isLogged: isLogged) }
         }
         self.stream = stream
         if let connection {

@@ -11,11 +11,11 @@ enum SSEStyle {
     /// `/sse/events`
     case feed(SessionID)
 
-    /// The first bytes: something for proxies to pass on at once, and an id to resume from.
-    func writeBeginning(id: SSEEventID, retry: TimeAmount, to buffer: inout ByteBuffer) {
+    /// The first bytes: something for proxies to pass on at once, and an id to resume from; nil where the log does not have the stream.
+    func writeBeginning(id: SSEEventID?, retry: TimeAmount, to buffer: inout ByteBuffer) {
         switch self {
         case .mcp(let revision, let isResumed):
-            if revision.hasPrimingEvents, !isResumed {
+            if let id, revision.hasPrimingEvents, !isResumed {
                 SSEEncoder.writePriming(id: id, retry: retry, to: &buffer)
             } else {
                 SSEEncoder.writeRetry(retry, to: &buffer)

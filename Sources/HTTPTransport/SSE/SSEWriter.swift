@@ -38,12 +38,14 @@ final class SSEWriter: StreamSubscriber, RegisteredConnection, @unchecked Sendab
 
     /// Writes the response head and what the stream begins with. On the loop. False when the client has gone meanwhile: the writer must not
     /// be attached to its stream then.
+    ///
+    /// - Parameter isLogged: the log has the stream; of one that it has not no position may be given out, for nobody could resume from it.
     @discardableResult
-    func begin() -> Bool {
+    func begin(isLogged: Bool = true) -> Bool {
         guard isOpen, let connection else { return false }
         var buffer = ByteBuffer()
         style.writeBeginning(
-            id: SSEEventID(stream: stream.id.value, sequence: startsAfter), retry: context.settings.retry, to: &buffer)
+            id: isLogged ? SSEEventID(stream: stream.id.value, sequence: startsAfter) : nil, retry: context.settings.retry, to: &buffer)
         lastWrite = .now()
         // First: a write that fails closes the connection, and with it this writer, before it returns.
         context.loopContext(for: eventLoop).startedStreaming(self)

@@ -101,7 +101,7 @@ struct StatusTests {
                 (Request.post(ping, session: session, path: "/servers/nobody/mcp"), 404, nil),
                 (Request.post(ping, session: session, path: "/servers//mcp"), 404, nil),
                 (Request.post(ping, session: session, path: "/servers/up/up/mcp"), 404, nil),
-                (Request.listen(session: session, after: "lunknown22222.3"), 404, nil),
+                (Request.listen(session: session, after: "lunknown22222.3"), 400, nil),
                 (Request.make("PUT", session: session, body: "{}"), 405, nil),
                 (Request.post(ping, session: session, fields: [("accept", "application/json")]), 406, nil),
                 (Request.make("GET", session: session), 406, nil),

@@ -29,7 +29,7 @@ func withClient<Result>(
     _ server: RedisServer, configure: (inout RedisConfiguration) -> Void = { _ in }, _ body: (RedisClient) async throws -> Result
 ) async throws -> Result {
     var configuration = RedisConfiguration(target: .server(server.address))
-    configuration.commandTimeout = .seconds(5)
+    configuration.commandTimeout = .seconds(20)
     configure(&configuration)
     return try await withClient(configuration, body)
 }
