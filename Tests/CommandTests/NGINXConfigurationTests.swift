@@ -55,7 +55,8 @@ struct NGINXConfigurationTests {
         let text = configuration.render()
         for line in [
             "client_max_body_size 5242880;", "large_client_header_buffers 8 65536;", "client_header_timeout 1500ms;",
-            "        keepalive_timeout 10s;", "keepalive_timeout 20s;", "worker_connections 1024;", "proxy_read_timeout 7200s;",
+            "        keepalive_timeout 10s;", "keepalive_timeout 20s;", "worker_connections 1024;", "    proxy_read_timeout 7200s;",
+            "proxy_read_timeout 3600s;",
             "worker_shutdown_timeout 1ms;",
         ] { #expect(text.contains(line), "\(line)") }
     }

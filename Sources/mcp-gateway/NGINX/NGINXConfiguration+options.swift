@@ -22,6 +22,7 @@ extension NGINXConfiguration {
         }
         self.init(instances: instances)
         limits = settings.limits
+        hasStreams = settings.enableSSE
         streams = settings.streams
         drainTimeout = settings.drainTimeout
     }

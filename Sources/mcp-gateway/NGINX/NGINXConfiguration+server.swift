@@ -41,7 +41,7 @@ extension NGINXConfiguration {
 
     private var proxying: String {
         """
-        # Streams (SSE): HTTP/1.1, no upgrade, nothing held back, silence for as long as it takes.
+        # Streams (SSE): HTTP/1.1, no upgrade, nothing held back, silence for four times as long as the gateway ever keeps it.
         proxy_http_version 1.1;
         proxy_set_header Connection "";
         proxy_buffering off;
@@ -87,6 +87,7 @@ extension NGINXConfiguration {
         location @next {
             proxy_intercept_errors off;
             recursive_error_pages on;
+            proxy_read_timeout \(callTimeout.nginxText);
             error_page 502 504 = @unreachable;
             proxy_pass http://\(instances.count > 1 ? "$mcp_gateway_others" : "mcp_gateway");
         }
@@ -121,6 +122,8 @@ extension NGINXConfiguration {
             # Its 413, 502 and 504 are answers of the gateway, and pass: also that a body is too large, if it is not far too large.
             location ~ ^/api/ {
                 error_page 421 = @next;
+                # A call is answered when it is done, without a sign of life before.
+                proxy_read_timeout \(callTimeout.nginxText);
                 client_max_body_size \(limits.maxBodyBytes * 2);
                 proxy_pass http://mcp_gateway;
             }

@@ -44,6 +44,8 @@ struct NGINXConfiguration: Equatable {
     /// Where bounds and times come from.
     var limits = LimitSettings()
     var streams = StreamSettings()
+    /// Whether answers become streams when they take long (`gateway.enableSSE`).
+    var hasStreams = true
     var drainTimeout = Duration.seconds(30)
 
     /// The text of the configuration.
@@ -64,8 +66,12 @@ struct NGINXConfiguration: Equatable {
     /// just being closed is lost.
     var upstreamIdleTime: Duration { min(.seconds(60), limits.idleTimeout / 2) }
 
-    /// Above any pause in a stream, and above the longest call that answers without a stream.
-    var readTimeout: Duration { max(.seconds(3600), streams.keepAlive * 4) }
+    /// Above any pause in a stream: an instance that says nothing for so long is gone, and its client has to learn it. Without streams an answer
+    /// may take as long as the call.
+    var readTimeout: Duration { hasStreams ? max(.seconds(60), streams.keepAlive * 4, streams.eventsKeepAlive * 4) : callTimeout }
+
+    /// Above the longest call that answers without a stream.
+    let callTimeout = Duration.seconds(3600)
 
     /// A client's and an instance's side for each connection that one instance takes.
     var connectionsOfWorker: Int { min(max(2 * limits.maxConnections, 1024), 1 << 20) }
