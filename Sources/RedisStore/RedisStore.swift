@@ -207,8 +207,12 @@ public final class RedisStore: Sendable {
         heartbeats?.cancel()
         signals.unsubscribe()
         await flush()
+        // It may be back without having been heard of yet.
+        if hasUnwritten, (try? await writeAgain(all: false)) != nil {
+            _ = breaker.withLockedValue { $0.recovered(at: .now()) }
+        }
         let backlog = statistics
-        if backlog.backlogSessions + backlog.backlogWrites > 0 {
+        if hasUnwritten {
             logger.error(
                 "Redis is away at the end: what was kept in memory is lost",
                 metadata: ["sessions": "\(backlog.backlogSessions)", "writes": "\(backlog.backlogWrites)"])
@@ -221,6 +225,9 @@ public final class RedisStore: Sendable {
         }
         await client.shutdown()
     }
+
+    /// Whether something was acknowledged that Redis does not have.
+    private var hasUnwritten: Bool { sessions.state.withLockedValue { $0.backlogSessions + $0.backlogWrites > 0 } }
 
     /// The secret that all instances of the cluster share, at least 32 bytes: session ids and other keys derive from it.
     public func signingKey() -> [UInt8] { secret.bytes }

@@ -51,7 +51,8 @@ extension RedisStore {
         }
     }
 
-    private func writeAgain(all: Bool) async throws {
+    /// Writes what Redis does not have, or may have lost; with `all`, everything that is at home here.
+    func writeAgain(all: Bool) async throws {
         try await writeDeletionsAndTasks()
         let doubtful = state.withLockedValue { $0.trustedAt } - TimeAmount(options.replicationWindow)
         let withEvents = Set(recent.sessions)

@@ -159,7 +159,8 @@ final class SessionMemory: Sendable {
     func setAttribute(_ attribute: SessionAttribute, of id: SessionID, to value: ByteBuffer?, now: NIODeadline) {
         state.withLockedValue { state in
             guard state.held[id] != nil else { return }
-            state.held[id]?.record.attributes[attribute] = value
+            // Its own memory: a slice would keep the whole request's alive.
+            state.held[id]?.record.attributes[attribute] = value.map { ByteBuffer(bytes: $0.readableBytesView) }
             state.held[id]?.changedAt = now
             if value == nil {
                 let remembered = (state.held[id]?.removed ?? [:]).filter { now - $0.value < Self.removalMemory }

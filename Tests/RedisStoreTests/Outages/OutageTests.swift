@@ -182,6 +182,24 @@ struct OutageTests {
         await store.close()
     }
 
+    @Test("a store that is closed writes what it kept, when Redis is back just then")
+    func close() async throws {
+        let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
+        let store = try await bench.open()
+        let session = session()
+        bench.server.kill()
+        #expect(try await store.create(session) == .created)
+        // Nobody notices by a heartbeat.
+        store.freeze()
+        try bench.server.start()
+        await store.close()
+        let other = try await bench.open("other")
+        #expect(try await other.load(session.id) == session)
+        #expect(other.peers == [])
+        await other.close()
+    }
+
     @Test("a frozen server is waited for within the time of a command, then given up until it is thawed", .timeLimit(.minutes(1)))
     func frozen() async throws {
         let bench = try Bench(isOwn: true)
