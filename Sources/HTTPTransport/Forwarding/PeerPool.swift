@@ -35,11 +35,17 @@ struct PeerAddress: Hashable, Sendable {
 final class PeerPool {
     /// How long to wait for a connection.
     private static let connectTimeout = TimeAmount.seconds(1)
+    /// How long what was sent may go without the other machine's acknowledgement. Where packets vanish the connection would otherwise stand, and
+    /// the request wait, for as long as TCP repeats itself: many minutes.
+    private static let acknowledgementTimeout = TimeAmount.seconds(3)
     /// Shorter than what any instance waits before it closes an idle connection (`limits.idleTimeout` is 5 minutes): a request on one
     /// that is just being closed would be lost.
     private static let idleTime = TimeAmount.seconds(10)
     /// Idle connections to one instance.
     private static let maxIdle = 256
+
+    /// TCP_USER_TIMEOUT (RFC 5482; Linux: tcp(7)), in milliseconds.
+    private static let userTimeout = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_USER_TIMEOUT))
 
     private let eventLoop: any EventLoop
     private var idle: [PeerAddress: [PeerConnection]] = [:]
@@ -61,6 +67,7 @@ final class PeerPool {
         ClientBootstrap(group: eventLoop)
             .connectTimeout(Self.connectTimeout)
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(Self.userTimeout, value: .init(Self.acknowledgementTimeout.nanoseconds / 1_000_000))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHTTPClientHandlers(leftOverBytesStrategy: .dropBytes)
