@@ -13,7 +13,7 @@ FUZZ_ARGS ?=
 # Test processes that run at the same time.
 JOBS ?= 2
 
-.PHONY: help run build release test unit interop fuzz lint cluster bench soak clean
+.PHONY: help run build release test unit interop fuzz lint cluster chaos bench soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,11 @@ cluster: release ## Run three gateways as one on this machine: Redis, Sentinels,
 	@scripts/install-dependencies --cluster
 	@echo '==> scripts/cluster $(ARGS)'
 	@exec scripts/cluster $(ARGS)
+
+chaos: release ## Kill, freeze, restart and cut off parts of a cluster under load, and account for every call (ARGS='--seed 7 kill')
+	@scripts/install-dependencies --test
+	@echo '==> scripts/chaos $(ARGS)'
+	@exec scripts/chaos $(ARGS)
 
 bench: release ## Measure a release build beside its peers (benchmarks/README.md)
 	@scripts/install-dependencies --bench

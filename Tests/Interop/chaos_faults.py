@@ -11,6 +11,7 @@ from pathlib import Path
 
 import processes
 from chaos import Scenario, Stage, blocking, play
+from chaos_clock import CLOCKS
 from chaos_cuts import CUTS
 from redis_servers import Redis
 
@@ -151,6 +152,7 @@ SCENARIOS = {
         Scenario("master-frozen", freeze_master, redis="sentinel"),
         Scenario("sentinels-gone", redis_gone, redis="sentinel"),
         *CUTS,
+        *CLOCKS,
     )
 }
 
