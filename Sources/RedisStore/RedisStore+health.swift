@@ -1,5 +1,5 @@
 import NIOConcurrencyHelpers
-import GatewayCore
+public import GatewayCore
 public import RESP
 
 extension RedisStore {
@@ -31,6 +31,9 @@ extension RedisStore {
         }
         return statistics
     }
+
+    /// The time that all instances agree on: Redis's, as of the last heartbeat.
+    public var agreedClock: GatewayClock { agreed.clock }
 
     /// What the connection to Redis has done since it was opened.
     public var redisStatistics: RedisStatistics { client.statistics }

@@ -46,6 +46,7 @@ public final class RedisStore: Sendable {
     let options: RedisStoreOptions
     let secret: ClusterSecret
     let clock: GatewayClock
+    let agreed: AgreedClock
     let logger: Logger
     let keys: StoreKeys
     let line = CompletionLine()
@@ -149,6 +150,7 @@ public final class RedisStore: Sendable {
         self.limits = limits
         self.options = options
         self.clock = clock
+        agreed = AgreedClock(own: clock)
         self.logger = logger
         identity = life.identity
         secret = life.secret

@@ -19,7 +19,8 @@ extension ClientConnection {
                 message:
                     "this request claims to come from another instance and was not signed by one, or long ago (check the instances' clocks)"
             )
-            refuse(Refusal(status: .forbidden, code: "forbidden", error: error), closing: false)
+            // Not 403: to the instance that has sent it, it says that nothing was done, and that another may be asked.
+            refuse(Refusal(status: .misdirectedRequest, code: "forbidden", error: error), closing: false)
             return false
         }
         request.source = .instance(hasStore: claims.hasStore)

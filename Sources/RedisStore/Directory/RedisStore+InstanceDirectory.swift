@@ -57,11 +57,14 @@ extension RedisStore: InstanceDirectory {
 
     /// What Redis says to a heartbeat.
     func heard(_ reply: RESPValue, sentAt: NIODeadline) {
-        guard let parts = reply.elements, parts.count >= 4, let outcome = parts[0].text, let dataID = parts[1].text else {
+        guard let parts = reply.elements, parts.count >= 5, let outcome = parts[0].text, let dataID = parts[1].text,
+            let time = parts[4].text.flatMap({ Int64($0) })
+        else {
             return logger.error("Redis answered a heartbeat with what this version does not understand")
         }
         guard outcome != "replaced" else { return replaced() }
         let now = NIODeadline.now()
+        agreed.heard(time, roundTrip: now - sentAt)
         breaker.withLockedValue { $0.succeeded(at: now) }
         let peers = (parts[3].elements ?? []).compactMap { InstanceFields.instance($0) }
         let (regained, tellsSecret) = directory.state.withLockedValue { state in

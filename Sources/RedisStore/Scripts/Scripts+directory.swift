@@ -50,13 +50,13 @@ extension Scripts {
     /// KEYS: cluster, record of the instance. ARGV: prefix, milliseconds of the lease, the id of the data that the instance knows, an id for new
     /// data, the secret, milliseconds that others may take to write their sessions again after a loss, then the record (``registration``).
     /// Result: `alive`, `lost` (these are not the data that the instance knows) or `replaced`; the id of the data; `1` if the secret is the
-    /// instance's; the other instances that live.
+    /// instance's; the other instances that live; the time.
     static let heartbeat = RedisScript(
         common + alive + registration + """
             local time = now()
             local known = redis.call('HGET', KEYS[2], 'incarnation')
             local id = redis.call('HGET', KEYS[1], 'id')
-            if known and tonumber(known) > tonumber(ARGV[8]) then return {'replaced', id or '', '1', {}} end
+            if known and tonumber(known) > tonumber(ARGV[8]) then return {'replaced', id or '', '1', {}, digits(time)} end
             local outcome = 'alive'
             if id ~= ARGV[3] then
               outcome = 'lost'
@@ -72,7 +72,7 @@ extension Scripts {
             end
             register(KEYS[2], time, 7)
             local same = redis.call('HGET', KEYS[1], 'secret') == ARGV[5] and '1' or '0'
-            return {outcome, id, same, peers(ARGV[7], time, tonumber(ARGV[2]))}
+            return {outcome, id, same, peers(ARGV[7], time, tonumber(ARGV[2])), digits(time)}
             """)
 
     /// Takes an instance out of the directory.

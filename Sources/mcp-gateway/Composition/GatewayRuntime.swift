@@ -42,13 +42,12 @@ final class GatewayRuntime: Sendable {
         let authority = SessionIDAuthority(key: stores.signingKey)
         let probe = StreamableHTTPClientConfiguration(url: "http://127.0.0.1")
         httpClient = HTTPClient(eventLoopGroup: eventLoopGroup, configuration: probe.httpClientConfiguration)
-        let clock = GatewayClock.system
         let builtins =
             settings.environmentTools.enabled
             ? EnvironmentTools.tools(settings: settings.environment, eventLoopGroup: eventLoopGroup) : []
         gateway = Gateway(
             settings: settings.core, sessions: stores.sessions, events: stores.events, cluster: stores.cluster, authority: authority,
-            clock: clock, builtins: builtins,
+            clock: stores.clock, builtins: builtins,
             eventLoopGroup: eventLoopGroup, logger: LogModule.core.logger, upstreamLogger: LogModule.upstream.logger)
         upstreams = UpstreamFactory(settings: settings, httpClient: httpClient, logger: LogModule.upstream.logger)
         metrics?.watch(gateway, stores)

@@ -199,7 +199,7 @@ struct ForwardingTests {
                 let answer = try await a.server.response(
                     to: Request.post(
                         Request.ping(), session: session, fields: [("mcp-gateway-forward", field), ("origin", "http://evil.example")]))
-                #expect(answer.status == 403)
+                #expect(answer.status == 421)
             }
         }
     }
