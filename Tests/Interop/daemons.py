@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -86,7 +87,8 @@ class Daemon:
                 env=self.env,
                 # Ctrl-C is for whoever started this, who stops everything in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                # The signal comes when the thread ends that started it, so only where that is the process itself.
+                preexec_fn=_die_with_parent if threading.current_thread() is threading.main_thread() else None,
             )
 
     def wait(self, timeout: float = 30) -> None:

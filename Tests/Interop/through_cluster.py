@@ -55,6 +55,11 @@ TESTS_OF_ONE = {
     "test_request_state.py::test_no_more_exchanges_are_parked_than_the_limit_allows": OWN_BOUNDS,
     "test_conformance_2026_07_28.py::test_a_scenario_of_2026_07_28_comes_out_well[gateway-server-stateless]": OWN_SERVERS,
     "test_conformance_2026_07_28.py::test_a_scenario_of_2026_07_28_comes_out_well[crossed-server-stateless]": OWN_SERVERS,
+    "test_eras_of_servers.py::test_what_was_found_is_remembered_for_later_starts": OWN_SERVERS,
+    "test_eras_of_servers.py::test_a_server_over_http_that_does_not_know_the_modern_era_is_initialized": OWN_SERVERS,
+    "test_isolation.py::test_a_shared_server_is_one_process_and_an_own_one_is_a_process_per_session": OWN_SERVERS,
+    "test_stdio_eras.py::test_both_eras_live_side_by_side[connect]": OWN_SERVERS,
+    "test_stdio_eras.py::test_the_sdk_hears_of_changes[connect]": OWN_SERVERS,
 }
 """Those that pass through NGINX with one instance, and are left out with more."""
 
