@@ -192,8 +192,7 @@ class Cluster:
         problems = [self.nginx.close()]
         for instance in self.instances:
             if instance.is_running:
-                instance.thaw()
-                os.kill(instance.pid, instance.stop_signal)
+                instance.begin_to_end()
         problems += [instance.close(60) for instance in self.instances]
         if self._owns_redis and isinstance(self.redis, Redis):
             problems += self.redis.close()

@@ -52,6 +52,7 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
         self.frozen = False
         self.was_ready = False
+        self.is_ending = False
 
     @property
     def pid(self) -> int:
@@ -76,7 +77,7 @@ class Daemon:
         """Starts it and does not wait."""
         assert not self.is_running, f"{self.name} is running"
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.frozen = self.was_ready = False
+        self.frozen = self.was_ready = self.is_ending = False
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 self.arguments,
@@ -112,10 +113,17 @@ class Daemon:
 
     def terminate(self, timeout: float = 30) -> int:
         """The clean end; answers the exit code."""
+        self.begin_to_end()
+        assert self.process is not None
+        return self.process.wait(timeout)
+
+    def begin_to_end(self) -> None:
+        """Tells it to end and does not wait. Once: the second signal means "at once" to a gateway."""
         assert self.process is not None
         self.thaw()
-        self.process.send_signal(self.stop_signal)
-        return self.process.wait(timeout)
+        if not self.is_ending:
+            self.is_ending = True
+            self.process.send_signal(self.stop_signal)
 
     def freeze(self) -> None:
         """SIGSTOP: it lives, keeps its connections, and answers nothing."""

@@ -203,6 +203,8 @@ class RawSession:
     async def get_stream(self, last_event_id: str | None = None) -> AsyncIterator[Stream]:
         """Opens a GET stream, or resumes the one that the event id belongs to."""
         async with self.http.stream("GET", self.url, headers=self.headers(accept=SSE, last_event_id=last_event_id)) as response:
+            if response.headers.get("server") == "nginx" and response.status_code in (502, 503):
+                raise httpx.ConnectError("the proxy says that the gateway is away")
             assert response.status_code == 200, f"{response.status_code} {await response.aread()!r}"
             assert response.headers["content-type"].startswith(SSE), response.headers
             yield Stream(response)

@@ -83,6 +83,7 @@ class RedisServer(Daemon):
         """Redis refuses to end while it writes its first append-only file, and forgets that it was told to."""
         deadline = time.monotonic() + timeout
         while True:
+            self.is_ending = False
             try:
                 return super().terminate(0.5)
             except subprocess.TimeoutExpired:

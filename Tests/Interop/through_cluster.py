@@ -5,7 +5,6 @@ Tests of what one process does, or of what its bounds are, are left out; the tab
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -57,6 +56,8 @@ TESTS_OF_ONE = {
     "test_conformance_2026_07_28.py::test_a_scenario_of_2026_07_28_comes_out_well[crossed-server-stateless]": OWN_SERVERS,
     "test_eras_of_servers.py::test_what_was_found_is_remembered_for_later_starts": OWN_SERVERS,
     "test_eras_of_servers.py::test_a_server_over_http_that_does_not_know_the_modern_era_is_initialized": OWN_SERVERS,
+    "test_children.py::test_a_killed_process_fails_the_calls_in_flight_and_is_restarted": OWN_SERVERS,
+    "test_stdio_eras.py::test_a_modern_client_lives_through_a_restart_behind_connect": OWN_SERVERS,
     "test_isolation.py::test_a_shared_server_is_one_process_and_an_own_one_is_a_process_per_session": OWN_SERVERS,
     "test_stdio_eras.py::test_both_eras_live_side_by_side[connect]": OWN_SERVERS,
     "test_stdio_eras.py::test_the_sdk_hears_of_changes[connect]": OWN_SERVERS,
@@ -134,8 +135,7 @@ class ClusteredGateway(Gateway):
         self.expected_exit = True
         running = [instance for instance in self.cluster.instances if instance.is_running]
         for instance in running:
-            assert instance.process is not None
-            instance.process.send_signal(signal.SIGTERM)
+            instance.begin_to_end()
         return max(abs(instance.terminate(timeout)) for instance in running)
 
     def close(self) -> None:
