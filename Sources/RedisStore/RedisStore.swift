@@ -34,6 +34,8 @@ public final class RedisStore: Sendable {
         var lostData = false
         /// Something was acknowledged that Redis does not have.
         var hasBacklog = false
+        /// Events whose append has no answer: they went to clients without an id, so they must not be in the log too.
+        var doubtfulEvents: [StreamKey: Set<UInt64>] = [:]
         var isRecovering = false
         /// When Redis was certain to have what it had acknowledged, but for what a replica may lack.
         var trustedAt = NIODeadline.now()

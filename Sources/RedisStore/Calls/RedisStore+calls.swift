@@ -7,8 +7,8 @@ import Synchronization
 
 /// Why a call has no answer.
 enum CallFailure: Error {
-    /// Redis cannot be reached, or does not serve: the call may have been executed if it was sent.
-    case unavailable(String)
+    /// Redis cannot be reached, or does not serve. `mayHaveRun`: it was sent, and may have been executed or may be yet.
+    case unavailable(String, mayHaveRun: Bool)
     /// The call was refused.
     case failed(String)
     /// Another life of this instance's name runs.
@@ -84,10 +84,10 @@ extension RedisStore {
                 "its queue is full (\(depth) of \(options.queueCapacity) operations, \(bytes) of \(options.queueBytes) bytes); try again later"
             )
         }
-        if state.withLockedValue({ $0.isClosed }) { return .unavailable("the store is closed") }
+        if state.withLockedValue({ $0.isClosed }) { return .unavailable("the store is closed", mayHaveRun: false) }
         if isWrite, directory.isReplaced { return .replaced }
         if let reason = breaker.withLockedValue({ $0.isOpen ? $0.reason ?? "it did not answer" : nil }) {
-            return .unavailable("Redis is away: \(reason)")
+            return .unavailable("Redis is away: \(reason)", mayHaveRun: false)
         }
         return nil
     }
@@ -144,7 +144,7 @@ extension RedisStore {
             return .failed(error.description)
         default:
             noteOutage(error.description)
-            return .unavailable(error.description)
+            return .unavailable(error.description, mayHaveRun: error.mayHaveBeenExecuted)
         }
     }
 
@@ -164,7 +164,7 @@ extension RedisStore {
     /// The error that a caller gets.
     func storeError(_ operation: String, _ failure: CallFailure) -> StoreError {
         switch failure {
-        case .unavailable(let reason): StoreError(operation: operation, reason: reason, kind: .unavailable)
+        case .unavailable(let reason, _): StoreError(operation: operation, reason: reason, kind: .unavailable)
         case .failed(let reason): StoreError(operation: operation, reason: reason)
         case .replaced:
             StoreError(operation: operation, reason: "another process runs as instance \(identity.name)", kind: .fenced)

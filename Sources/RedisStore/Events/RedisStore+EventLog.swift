@@ -89,11 +89,24 @@ extension RedisStore: EventLog {
             case .success("behind"):
                 refuse("event \(event.sequence) does not follow event \((try? reply.get())?.elements?.last?.text ?? "?")")
             default:
+                if case .failure(.unavailable(_, mayHaveRun: true)) = reply { doubt(event.sequence, key) }
                 settle("append to stream \(stream)", key, reply, call) { [self] result in
                     if case .failure(let error) = result { eventRefused(error.reason) }
                     call.end { completion(result) }
                 }
             }
+        }
+    }
+
+    /// Most streams whose unanswered appends are remembered.
+    private static let maxDoubtfulStreams = 10_000
+
+    /// It may be in the log, or come there later: it is taken back when Redis answers.
+    private func doubt(_ sequence: UInt64, _ key: StreamKey) {
+        state.withLockedValue { state in
+            guard state.doubtfulEvents.count < Self.maxDoubtfulStreams else { return }
+            state.doubtfulEvents[key, default: []].insert(sequence)
+            state.hasBacklog = true
         }
     }
 

@@ -54,6 +54,7 @@ extension RedisStore {
     /// Writes what Redis does not have, or may have lost; with `all`, everything that is at home here.
     func writeAgain(all: Bool) async throws {
         try await writeDeletionsAndTasks()
+        try await retractEvents()
         let doubtful = state.withLockedValue { $0.trustedAt } - TimeAmount(options.replicationWindow)
         let withEvents = Set(recent.sessions)
         let held = sessions.state.withLockedValue { $0.held }
@@ -119,6 +120,23 @@ extension RedisStore {
             }
             _ = try await future(.command(taskCommand(key, milliseconds: left))).get()
             sessions.taskStored(key, until: task.end)
+        }
+    }
+
+    private func retractEvents() async throws {
+        for (key, sequences) in state.withLockedValue({ $0.doubtfulEvents }) {
+            let fence = fence(of: key.session)
+            let calls = sequences.map { sequence in
+                future(
+                    .script(
+                        Scripts.retract, keys: [keys.session(key.session), keys.stream(key), keys.events(key)],
+                        arguments: [fence.incarnation, fence.epoch, .text(String(sequence))]))
+            }
+            for call in calls { _ = try await call.get() }
+            state.withLockedValue { state in
+                let left = state.doubtfulEvents[key]?.subtracting(sequences) ?? []
+                state.doubtfulEvents[key] = left.isEmpty ? nil : left
+            }
         }
     }
 

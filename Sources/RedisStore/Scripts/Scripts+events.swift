@@ -107,6 +107,25 @@ extension Scripts {
             return {'ok', added}
             """)
 
+    /// Takes back an event whose append had no answer, wherever that is: it is not there, and does not come any more.
+    ///
+    /// KEYS: session, record of the stream, its events. ARGV: prefix, incarnation and epoch of the caller, sequence.
+    /// Result: `ok`, `missing`, `fenced` or `none`.
+    static let retract = RedisScript(
+        common + """
+            local refusal = fence(KEYS[1], ARGV[2], ARGV[3])
+            if refusal then return {refusal} end
+            local r = redis.call('HMGET', KEYS[2], 'last', 'bytes')
+            if not r[1] then return {'none'} end
+            if tonumber(r[1]) < tonumber(ARGV[4]) then redis.call('HSET', KEYS[2], 'last', ARGV[4]) end
+            local event = redis.call('XRANGE', KEYS[3], ARGV[4] .. '-0', ARGV[4] .. '-18446744073709551615')[1]
+            if event then
+              redis.call('XDEL', KEYS[3], event[1])
+              redis.call('HSET', KEYS[2], 'bytes', digits(tonumber(r[2]) - #event[2][2]))
+            end
+            return {'ok'}
+            """)
+
     /// Marks a stream as ended.
     ///
     /// KEYS: session, record of the stream, its events, streams by age. ARGV: prefix, incarnation and epoch of the caller, `<session>:<stream>`.

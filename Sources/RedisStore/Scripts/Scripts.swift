@@ -10,7 +10,7 @@ enum Scripts {
     static let all = [
         create, restore, touch, setAttribute, delete, sweep, ofClient, withAttribute, claim, release, verify, taskOwner, draw, heartbeat,
         leave,
-        open, append, replay, end, read, streams, prune,
+        open, append, replay, retract, end, read, streams, prune,
     ]
 
     /// What several scripts use.

@@ -207,7 +207,11 @@ struct OutageTests {
         let store = try await bench.open()
         let session = session()
         try await store.create(session)
+        try await store.open(Sample.stream("s", of: session.id))
+        try await store.append(1, "a", to: StreamID("s"), of: session.id)
         bench.server.freeze()
+        // It waits in the server's socket, and is executed when that is thawed.
+        let unanswered = Task { await kind { try await store.append(2, "b", to: StreamID("s"), of: session.id) } }
         let started = ContinuousClock.now
         #expect(await kind { _ = try await store.count() } == .unavailable)
         #expect(ContinuousClock.now - started < .seconds(5))
@@ -219,6 +223,10 @@ struct OutageTests {
         try await eventually("the lease is held again") { store.lease == .held(generation: 1) }
         #expect(try await store.load(session.id)?.attributes == [.logLevel: "1"])
         #expect(store.statistics.breakerOpenings == 1)
+        // It failed, so clients have got it without an id: they must not get it again.
+        #expect(await unanswered.value == .unavailable)
+        try await store.append(3, "c", to: StreamID("s"), of: session.id)
+        #expect(try await store.read(StreamID("s"), of: session.id)?.events.map(\.text) == ["a", "c"])
         await store.close()
     }
 
