@@ -48,6 +48,8 @@ public final class Gateway: Sendable {
     private let startedAt = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0))
     private let openExchanges = Atomic<Int>(0)
     private let draining = Atomic<Bool>(false)
+    /// Sessions on their way to other instances.
+    let leavingSessions = Atomic<Int>(0)
 
     private struct State {
         /// In the order of the configuration.
@@ -158,12 +160,15 @@ public final class Gateway: Sendable {
         subscriptions.end()
         parked.endWaiting()
         let loop = eventLoopGroup.next()
-        let handOver = loop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(50)) { _ in self.handOverQuietSessions() }
+        let handOver = loop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(50)) { _ in
+            self.handOverQuietSessions()
+            if self.isDrained { self.resumeIdleWaiters() }
+        }
         defer { handOver.cancel() }
         let promise = loop.makePromise(of: Void.self)
         let isIdle = state.withLockedValue { state in
             state.idleWaiters.append(promise)
-            return openExchanges.load(ordering: .sequentiallyConsistent) <= 0
+            return isDrained
         }
         if isIdle { resumeIdleWaiters() }
         let timer = loop.scheduleTask(in: limit) { self.resumeIdleWaiters() }
@@ -177,6 +182,9 @@ public final class Gateway: Sendable {
             for exchange in session.state.withLockedValue({ Array($0.exchanges.values) }) { exchange.fail(.drainTimeout) }
         }
     }
+
+    /// Nothing is in progress, and nothing left that others are to have.
+    private var isDrained: Bool { openExchanges.load(ordering: .sequentiallyConsistent) <= 0 && !hasSessionsToHandOver }
 
     private func resumeIdleWaiters() {
         let waiters = state.withLockedValue { state in
@@ -213,7 +221,7 @@ public final class Gateway: Sendable {
 
     func exchangeEnded() {
         let left = openExchanges.wrappingSubtract(1, ordering: .relaxed).newValue
-        if left <= 0, isDraining { resumeIdleWaiters() }
+        if left <= 0, isDraining, isDrained { resumeIdleWaiters() }
     }
 
     // MARK: Upstreams

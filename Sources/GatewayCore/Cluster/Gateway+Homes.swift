@@ -2,6 +2,7 @@ import Logging
 public import MCPProtocol
 import NIOConcurrencyHelpers
 import NIOCore
+import Synchronization
 
 /// Where sessions are at home, among instances that share a store. (DESIGN decision 7; docs/architecture.md, "Many instances".)
 extension Gateway {
@@ -148,6 +149,14 @@ extension Gateway {
         return candidates.randomElement()
     }
 
+    /// Whether another instance can go on with what this one has.
+    public var hasSuccessor: Bool { cluster?.directory.peers.contains { !$0.isDraining } ?? false }
+
+    /// Whether sessions are at home here that another instance is to have.
+    var hasSessionsToHandOver: Bool {
+        hasSuccessor && (leavingSessions.load(ordering: .relaxed) > 0 || registry.all.contains { !$0.isModern })
+    }
+
     /// Where a request that makes something new is served while this instance is on its way out; nil for here.
     public func successorForNew(tried: TriedInstances = TriedInstances()) -> InstanceRecord? {
         guard isDraining, let cluster else { return nil }
@@ -217,18 +226,22 @@ extension Gateway {
     /// Gives back the sessions that have nothing in progress, so that other instances take them over. Called again and again while the
     /// gateway drains.
     func handOverQuietSessions() {
-        guard let cluster else { return }
-        let quiet = registry.all.filter(\.isQuiet)
+        // With nobody to take them over they are served to the end.
+        guard let cluster, hasSuccessor else { return }
+        let quiet = registry.all.filter { $0.isQuiet && !$0.isModern }
         guard !quiet.isEmpty else { return }
         // The last answer of a session may be on its way through the log.
         whenPassedOn {
             let leaving = quiet.filter { $0.isQuiet && self.registry.remove($0.id) != nil }
             guard !leaving.isEmpty else { return }
             self.flushTouches()
+            self.leavingSessions.wrappingAdd(leaving.count, ordering: .relaxed)
             for session in leaving {
                 // Its processes end before another instance may start its own.
                 EventLoopFuture.andAllComplete(session.leave(), on: self.eventLoopGroup.next()).whenComplete { _ in
-                    cluster.ownership.release([session.id]) { _ in }
+                    cluster.ownership.release([session.id]) { _ in
+                        self.leavingSessions.wrappingSubtract(1, ordering: .relaxed)
+                    }
                 }
             }
         }

@@ -29,8 +29,21 @@ extension Gateway {
         guard cluster != nil else { return false }
         switch request.methodName {
         case .tasksGet, .tasksUpdate, .tasksCancel: return true
+        case .subscriptionsListen: return taskListenedTo(in: request) != nil
         default: return false
         }
+    }
+
+    /// The first task that a `subscriptions/listen` is about: it is listened to where that one runs. Of tasks that run at several instances only
+    /// those of one are heard of.
+    private func taskListenedTo(in request: Message) -> String? {
+        let json = request.json
+        var first: String?
+        json.forEachElement(of: json.member("taskIds", of: request.param("notifications"))) { element in
+            first = json.string(element)
+            return false
+        }
+        return first
     }
 
     /// The other instance that runs the task which a modern request is about; nil when it is this one, gone or unknown.
@@ -41,7 +54,9 @@ extension Gateway {
     public func findOwner(
         ofTaskIn request: Message, server: String?, tried: TriedInstances, completion: @escaping @Sendable (InstanceRecord?) -> Void
     ) {
-        guard let cluster, let name = request.json.string(request.routing.taskID), let key = taskKey(name, server: server) else {
+        guard let cluster, let name = request.json.string(request.routing.taskID) ?? taskListenedTo(in: request),
+            let key = taskKey(name, server: server)
+        else {
             return completion(nil)
         }
         cluster.ownership.owner(ofTask: key) { result in

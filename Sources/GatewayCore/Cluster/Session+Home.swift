@@ -9,6 +9,6 @@ extension Session {
 
     /// Nothing is in progress that ends by itself. Clients that only listen connect again.
     var isQuiet: Bool {
-        state.withLockedValue { $0.exchangeCount == 0 && $0.inputs.isEmpty && $0.unsolicited == nil }
+        state.withLockedValue { $0.exchangeCount == 0 && $0.unsolicited == nil }
     }
 }

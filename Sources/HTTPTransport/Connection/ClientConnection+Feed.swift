@@ -6,7 +6,7 @@ import NIOHTTP1
 /// `GET /sse/events`: a connection to the feed of a session.
 extension ClientConnection {
     func openFeed(_ admitted: AdmittedRequest) {
-        guard !server.gateway.isDraining || forwardable != nil else { return refuse(.stopping, closing: false) }
+        guard mayListen else { return }
         if let ticket = admitted.ticket { return openFeed(ticket: ticket, lastEventID: admitted.lastEventID) }
         guard let text = admitted.sessionID else {
             return refuse(unauthorized("session_required", "X-Session-ID is missing, or a ticket in the query"), closing: false)
@@ -48,7 +48,7 @@ extension ClientConnection {
         switch found {
         case .success(let session?):
             request.session = session.id
-            openFeed(of: session, lastEventID: lastEventID)
+            isLeaving ? misdirect(home: nil) : openFeed(of: session, lastEventID: lastEventID)
         case .success(nil): refuse(invalidSession, closing: false)
         case .failure(let error): refuse(.unavailable(error), closing: false)
         }

@@ -6,9 +6,11 @@ import NIOHTTP1
 /// GET opens or resumes a stream, DELETE ends the session.
 extension ClientConnection {
     func listen(_ admitted: AdmittedRequest) {
-        guard !server.gateway.isDraining || forwardable != nil else { return refuse(.stopping, closing: false) }
+        guard mayListen else { return }
         withSession(admitted) { connection, session in
-            guard let text = admitted.lastEventID else { return connection.openListeningStream(of: session) }
+            guard let text = admitted.lastEventID else {
+                return connection.isLeaving ? connection.misdirect(home: nil) : connection.openListeningStream(of: session)
+            }
             guard let id = EventID(text) else {
                 return connection.refuse(
                     Refusal(
@@ -58,6 +60,8 @@ extension ClientConnection {
                             error: RPCError(code: .invalidRequest, message: "The stream of Last-Event-ID is unknown or too old to resume")),
                         closing: false)
                 }
+                // What only listens goes where the session will be.
+                guard stream.kind == .exchange || !connection.isLeaving else { return connection.misdirect(home: nil) }
                 guard id.sequence <= stream.newestSequence else {
                     return connection.refuse(.beyondNewest(id), closing: false)
                 }

@@ -28,12 +28,24 @@ extension ClientConnection {
     }
 
     /// Tells the instance that has passed the request on that it is not for this one.
-    private func misdirect(home: String?, isStoreAway: Bool = false) {
+    func misdirect(home: String?, isStoreAway: Bool = false) {
         var headers: [(String, String)] = []
         if let home { headers.append((ForwardedHead.homeField, home)) }
         if isStoreAway { headers.append((ForwardedHead.storeField, "away")) }
         let error = RPCError(code: .internalError, message: "the session is not at home at this instance")
         respond(.misdirectedRequest, body: error.response(id: nil), headers: headers)
+    }
+
+    // MARK: While this instance is on its way out
+
+    /// Whether it gives its sessions to others.
+    var isLeaving: Bool { server.gateway.isDraining && server.gateway.hasSuccessor }
+
+    /// Whether a client may listen through this instance; answers itself when not. A stream that only listens would be cut soon.
+    var mayListen: Bool {
+        guard server.gateway.isDraining, request.source.isClient else { return true }
+        refuse(isLeaving && forwardable != nil ? .leaving : .stopping, closing: false)
+        return false
     }
 
     // MARK: To another instance
@@ -206,6 +218,11 @@ extension Refusal {
         error: RPCError(
             code: .internalError, message: "the instance that has this session cannot be reached at the moment; send the request again"),
         headers: [("retry-after", "1")])
+
+    /// What would last is not begun any more. Another instance is to be asked.
+    static let leaving = Refusal(
+        status: .misdirectedRequest, code: "unavailable",
+        error: RPCError(code: .internalError, message: "this instance is shutting down; connect again"), headers: [("retry-after", "1")])
 
     static let lost = Refusal(
         status: .badGateway, code: "outcome_unknown", error: Gateway.lostError)

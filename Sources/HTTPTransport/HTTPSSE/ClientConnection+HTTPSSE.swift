@@ -8,11 +8,7 @@ extension ClientConnection {
     /// `GET /sse`
     func openHTTPSSE() {
         guard let context else { return }
-        if let forwardable, request.source.isClient, let successor = server.gateway.successorForNew(tried: forwardable.tried) {
-            forwardable.retry = { $0.openHTTPSSE() }
-            return forward(to: successor, session: nil)
-        }
-        guard !server.gateway.isDraining else { return refuse(.stopping, closing: false) }
+        guard mayListen else { return }
         let stream = HTTPSSEStream(
             id: server.gateway.makeSessionID(), server: endpointServer, connection: self, eventLoop: context.eventLoop, context: server)
         request.session = stream.id

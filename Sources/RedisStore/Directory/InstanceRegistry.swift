@@ -8,6 +8,8 @@ final class InstanceRegistry: Sendable {
     struct State {
         var clock: LeaseClock
         var peers: [InstanceRecord] = []
+        /// Until then those that Redis does not tell of are kept: it was away, or came back empty, and they have yet to be heard of again.
+        var keepsPeersUntil = NIODeadline.uptimeNanoseconds(0)
         var isDraining = false
         /// The id of the data in Redis, as this instance knows it.
         var dataID: String
@@ -21,10 +23,26 @@ final class InstanceRegistry: Sendable {
     }
 
     let state: NIOLockedValueBox<State>
+    private let lease: TimeAmount
     private let replaced = Atomic(false)
 
     init(lease: TimeAmount, dataID: String) {
+        self.lease = lease
         state = NIOLockedValueBox(State(clock: LeaseClock(length: lease), dataID: dataID))
+    }
+
+    /// Redis told who lives.
+    ///
+    /// - Parameter wasAway: it had not been heard of for the time of the lease, or has lost its data.
+    func heard(_ found: [InstanceRecord], wasAway: Bool, now: NIODeadline) {
+        state.withLockedValue { state in
+            if wasAway { state.keepsPeersUntil = now + lease }
+            var peers = found
+            if now < state.keepsPeersUntil {
+                peers += state.peers.filter { old in !found.contains { $0.identity.name == old.identity.name } }
+            }
+            state.peers = peers.sorted { $0.identity.name < $1.identity.name }
+        }
     }
 
     var isReplaced: Bool { replaced.load(ordering: .relaxed) }

@@ -69,11 +69,11 @@ extension RedisStore: InstanceDirectory {
         let peers = (parts[3].elements ?? []).compactMap { InstanceFields.instance($0) }
         let (regained, tellsSecret) = directory.state.withLockedValue { state in
             state.dataID = dataID
-            state.peers = peers.map(\.record).sorted { $0.identity.name < $1.identity.name }
             let tells = parts[2].text != "1" && !state.toldOtherSecret
             if tells { state.toldOtherSecret = true }
             return (state.clock.heard(sentAt: sentAt, now: now), tells)
         }
+        directory.heard(peers.map(\.record), wasAway: regained || outcome == "lost", now: now)
         if regained { logger.warning("the lease had lapsed: others may have taken over sessions of this instance") }
         if tellsSecret {
             logger.error(
