@@ -55,6 +55,8 @@ extension RealServerTests {
                 try await subscription.add(["a", "b"]).get()
                 try await subscription.add(["a"]).get()
                 #expect(try await client.int(RedisCommand("PUBLISH", "a", 1)) == 1)
+                // Messages on their way would be dropped.
+                try await eventually("it arrives") { listener.messages.count == 1 }
                 subscription.remove(["a"])
                 try await eventually("it is left") { try await client.int(RedisCommand("PUBLISH", "a", 2)) == 0 }
                 try await subscription.add(["a"]).get()
