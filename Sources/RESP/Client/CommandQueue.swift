@@ -10,7 +10,7 @@ struct CommandQueue: Sendable {
         case complete(PendingCommand, Result<RESPValue, RedisError>)
         /// This server is not the right one; the command waits for the next connection.
         case changeServer(RESPServerError)
-        /// The command is sent again, on this connection: now, or later if there is a wait.
+        /// The command is sent again on this connection: later, or as soon as what was sent is answered.
         case again(later: Bool)
         /// Nothing was asked.
         case unexpected
@@ -23,13 +23,14 @@ struct CommandQueue: Sendable {
     private var waiting = CircularBuffer<PendingCommand>()
     /// Written, not answered.
     private var sent = CircularBuffer<PendingCommand>()
-    /// Refused by a server that is being left.
+    /// Refused by a server that is being left, or that does not know their scripts. They go before those that wait.
     private var refused: [PendingCommand] = []
+    /// Whether nothing is sent until everything that was sent is answered, so that commands that need their scripts again stay in their order.
+    private var isHeld = false
     /// Refused by a server that will take them later.
     private var delayed: [PendingCommand] = []
-    private var sends: UInt64 = 0
-    /// When scripts were last loaded on this connection, in `sends`.
-    private var loads: [String: UInt64] = [:]
+    /// The scripts that were loaded on this connection.
+    private var loaded: Set<String> = []
     /// No deadline is earlier.
     private(set) var earliestDeadline = NIODeadline.distantFuture
 
@@ -47,12 +48,16 @@ struct CommandQueue: Sendable {
         waiting.prepend(PendingCommand(bytes: bytes, deadline: .distantFuture, reply: nil))
     }
 
-    /// The bytes to write next.
+    /// The bytes to write next. Scripts are loaded before they run first on a connection: a server that was promoted does not know those of its
+    /// predecessor, and a command that is refused is overtaken by the next.
     mutating func nextToSend() -> ByteBuffer? {
-        guard var command = waiting.popFirst() else { return nil }
-        sends += 1
+        guard !isHeld, var command = waiting.popFirst() else { return nil }
+        if let script = command.script, loaded.insert(script.digest).inserted {
+            waiting.prepend(command)
+            command = PendingCommand(
+                bytes: RedisCommand("SCRIPT", "LOAD", .text(script.source)).bytes, deadline: .distantFuture, reply: nil)
+        }
         command.sends += 1
-        command.lastSend = sends
         sent.append(command)
         return command.bytes
     }
@@ -60,6 +65,7 @@ struct CommandQueue: Sendable {
     /// An answer came: it belongs to the oldest command that was sent.
     mutating func answered(_ value: RESPValue) -> Answer {
         guard var command = sent.popFirst() else { return .unexpected }
+        defer { if sent.isEmpty { endHold() } }
         guard command.reply != nil else { return .none }
         guard case .error(let error) = value else { return .complete(command, .success(value)) }
         command.lastError = error
@@ -71,21 +77,19 @@ struct CommandQueue: Sendable {
             delayed.append(command)
             return .again(later: true)
         case .loadScript where command.script != nil && command.sends < Self.maxScriptSends:
-            load(command.script!, before: command)
+            loaded.remove(command.script!.digest)
+            refused.append(command)
+            isHeld = true
             return .again(later: false)
         case .loadScript, .none: return .complete(command, .failure(.server(error)))
         }
     }
 
-    /// Sends the script and then the command that needs it; not the script, if that was sent after the command.
-    private mutating func load(_ script: RedisScript, before command: PendingCommand) {
-        if loads[script.digest, default: 0] <= command.lastSend {
-            let bytes = RedisCommand("SCRIPT", "LOAD", .text(script.source)).bytes
-            waiting.append(PendingCommand(bytes: bytes, deadline: .distantFuture, reply: nil))
-            // Every command that was sent until now and fails comes after it.
-            loads[script.digest] = sends + 1
-        }
-        waiting.append(command)
+    private mutating func endHold() {
+        guard isHeld else { return }
+        isHeld = false
+        for command in refused.reversed() { waiting.prepend(command) }
+        refused = []
     }
 
     /// Lets the delayed commands be sent again.
@@ -104,7 +108,8 @@ struct CommandQueue: Sendable {
         waiting = CircularBuffer(waiting.filter { $0.reply != nil })
         refused = []
         delayed = []
-        loads = [:]
+        loaded = []
+        isHeld = false
         return Array(lost)
     }
 

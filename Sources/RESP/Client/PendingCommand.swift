@@ -23,9 +23,8 @@ struct PendingCommand: Sendable {
     var reply: Reply?
     /// The script that this command runs.
     var script: RedisScript?
-    /// How often it was written to a connection, and when the last time, in the queue's count of commands.
+    /// How often it was written to a connection.
     var sends = 0
-    var lastSend: UInt64 = 0
     /// Why it is being repeated.
     var lastError: RESPServerError?
 }

@@ -42,7 +42,8 @@ public final class RedisClient: Sendable {
         }
     }
 
-    /// Runs a script by its digest, and loads it if the server does not know it.
+    /// Runs a script by its digest. The script is loaded before it runs first on a connection, and again if the server forgot it; the order of the
+    /// calls is kept.
     public func run(
         _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument], timeout: Duration? = nil
     ) -> EventLoopFuture<RESPValue> {

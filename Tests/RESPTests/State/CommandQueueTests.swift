@@ -110,43 +110,64 @@ struct CommandQueueTests {
         #expect(answer(&queue, error("NOSCRIPT x")) == "b Redis answered: NOSCRIPT x", "it runs no script of ours")
     }
 
-    @Test("a script that the server does not know is loaded once for all that wait for it")
+    @Test("a script is loaded once on each connection, before it runs first")
     func scripts() {
         var queue = CommandQueue()
         let script = RedisScript("return 1")
-        for name in ["a", "b", "c"] { queue.append(command(name, script: script)) }
-        _ = sendAll(&queue)
-        #expect((0..<3).map { _ in answer(&queue, error("NOSCRIPT x")) } == ["again", "again", "again"])
-        #expect(sendAll(&queue) == ["LOAD", "a", "b", "c"])
-        #expect(answer(&queue, .blobString(ByteBuffer(string: script.digest))) == "none")
-        #expect((0..<3).map { _ in answer(&queue) } == ["a ok", "b ok", "c ok"])
+        for name in ["a", "b"] { queue.append(command(name, script: script)) }
+        #expect(sendAll(&queue) == ["LOAD", "a", "b"])
+        #expect((0..<3).map { _ in answer(&queue) } == ["none", "a ok", "b ok"])
+        queue.append(command("c", script: script))
+        #expect(sendAll(&queue) == ["c"])
+        #expect(queue.connectionLost().count == 1)
+        queue.append(command("d", script: script))
+        queue.append(command("e", script: RedisScript("return 2")))
+        #expect(sendAll(&queue) == ["LOAD", "d", "LOAD", "e"])
     }
 
-    @Test("a script that was flushed is loaded again, but not for ever")
+    @Test("commands whose script was flushed are sent again in their order, before those that came later")
     func flushedScript() {
         var queue = CommandQueue()
-        queue.append(command("a", script: RedisScript("return 1")))
-        var rounds: [[String]] = [sendAll(&queue)]
-        while answer(&queue, error("NOSCRIPT x")) == "again" {
-            rounds.append(sendAll(&queue))
-            #expect(answer(&queue) == "none", "the answer to LOAD")
-        }
-        #expect(rounds == [["a"], ["LOAD", "a"], ["LOAD", "a"], ["LOAD", "a"]])
+        let script = RedisScript("return 1")
+        for name in ["a", "b", "c"] { queue.append(command(name, script: script)) }
+        #expect(sendAll(&queue) == ["LOAD", "a", "b", "c"])
+        #expect(answer(&queue) == "none")
+        #expect(answer(&queue, error("NOSCRIPT x")) == "again")
+        queue.append(command("d", script: script))
+        #expect(sendAll(&queue) == [], "what came later waits")
+        #expect(answer(&queue, error("NOSCRIPT x")) == "again")
+        #expect(answer(&queue) == "c ok", "somebody else loaded it")
+        #expect(sendAll(&queue) == ["LOAD", "a", "b", "d"])
+        #expect((0..<4).map { _ in answer(&queue) } == ["none", "a ok", "b ok", "d ok"])
         #expect(queue.isEmpty)
     }
 
-    @Test("a new connection knows no scripts")
-    func scriptsOfNewConnection() {
+    @Test("a script that the server never knows is not loaded for ever")
+    func unknownScript() {
         var queue = CommandQueue()
-        let script = RedisScript("return 1")
-        queue.append(command("a", script: script))
+        queue.append(command("a", script: RedisScript("return nope(")))
+        var rounds: [[String]] = []
+        repeat {
+            rounds.append(sendAll(&queue))
+            #expect(answer(&queue, error("ERR Error compiling script")) == "none", "the answer to LOAD")
+        } while answer(&queue, error("NOSCRIPT x")) == "again"
+        #expect(rounds == Array(repeating: ["LOAD", "a"], count: CommandQueue.maxScriptSends))
+        #expect(queue.isEmpty)
+    }
+
+    @Test("commands that wait for their script again survive the connection and their deadline is kept")
+    func heldCommands() {
+        var queue = CommandQueue()
+        for (name, deadline) in [("a", 10), ("b", 90), ("c", 90)] {
+            queue.append(command(name, deadline: Int64(deadline), script: RedisScript("return 1")))
+        }
         _ = sendAll(&queue)
+        #expect(answer(&queue) == "none")
         #expect(answer(&queue, error("NOSCRIPT x")) == "again")
-        // LOAD was not sent: it belongs to the old connection, and the command is sent without it.
-        #expect(queue.connectionLost().isEmpty)
-        #expect(sendAll(&queue) == ["a"])
         #expect(answer(&queue, error("NOSCRIPT x")) == "again")
-        #expect(sendAll(&queue) == ["LOAD", "a"])
+        #expect(queue.expire(now: .time(20)).map { String(buffer: $0.0.bytes) } == ["a"])
+        #expect(queue.connectionLost().map { String(buffer: $0.bytes) } == ["c"])
+        #expect(sendAll(&queue) == ["LOAD", "b"])
     }
 
     @Test("commands expire wherever they are, and the answers to those that were sent are dropped")
