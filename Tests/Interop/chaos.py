@@ -27,6 +27,8 @@ from cluster import Cluster, Instance, ports_in_use
 from command_line import HERE, PYTHON
 
 CLIENTS: list[type[LoadClient]] = [SDKClient, SDKClient, SDKClient, ModernSDKClient, ModernSDKClient, BareClient]
+LEASE = 3.0
+"""Seconds: `cluster.lease`, after which instances agree again who lives."""
 CRASHES = ("Fatal error", "Crash:", "Thread 0 crashed", "Precondition failed", "Assertion failed", "AddressSanitizer", " stack smashing")
 
 
@@ -57,6 +59,7 @@ class Stage:
     account: Account
     rng: random.Random
     faults: list[float] = field(default_factory=list)
+    mended_at: float = 0
     elected_at: float | None = None
     """When there was a new master."""
     notes: list[str] = field(default_factory=list)
@@ -176,6 +179,7 @@ class Run:
                     watching.start_soon(homes.watch)
                     await stage.pause(2, 3.5)
                     await self.scenario.fault(stage)
+                    stage.mended_at = time.monotonic()
                     await self._until_all_recovered(stage)
                     await stage.pause(2.5, 3.5)
                     stopping.set()
@@ -250,9 +254,8 @@ class Run:
         if not scenario.loses_processes:
             problems += [f"{client} lost {count} process(es)" for client, count in lost.items()]
         problems += [f"{call.name} is open" for call in account.calls if call.outcome == "open"]
-        # Only calls that were under way when it happened may be lost.
-        healed = stage.faults[-1] + report.recovery
-        problems += [f"{call.name} was lost long after the fault" for call in account.unknown() if call.started > healed + 1]
+        # Only calls that were under way meanwhile may be lost.
+        problems += [f"{call.name} was lost long after the fault" for call in account.unknown() if call.started > stage.mended_at + LEASE]
         report.problems += problems
 
     def _crashes(self) -> list[str]:

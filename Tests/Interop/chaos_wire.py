@@ -26,11 +26,17 @@ class WireStream:
     progress: list[int] = field(default_factory=list)
     logs: list[tuple[int, int]] = field(default_factory=list)
     """Process and number of each message of `own`."""
-    connections: int = 0
     replayed: int = 0
     """Events that came over a resumption's connection."""
     unlogged: int = 0
     """Events that came without an id, because the log could not take them."""
+
+    def take(self, message: dict[str, Any]) -> None:
+        params = message.get("params") or {}
+        if message.get("method") == "notifications/progress":
+            self.progress.append(int(params["progress"]))
+        elif message.get("method") == "notifications/message" and params.get("logger") == "ledger":
+            self.logs.append((params["data"]["pid"], params["data"]["count"]))
 
     def problems(self) -> list[str]:
         found = []
@@ -71,36 +77,29 @@ class Wire:
     def note(self, sent: float, method: str, what: str, how: str) -> None:
         self.failures.append(Failure(sent, method, what, how))
 
-    def event(self, identifier: str | None, data: str, current: WireStream | None, call: int | None, resumed: bool) -> WireStream | None:
-        """Takes one event of a connection whose stream is `current`, if that is known; gives the stream that it is of."""
+    def event(self, identifier: str | None, data: str, current: WireStream, resumed: bool) -> WireStream:
+        """Takes one event of a connection whose stream is `current`; gives the stream that it is of."""
         if identifier is None:
-            # Modern streams have no ids at all.
-            if current is None or not data:
-                return current
-            stream = current
-            stream.unlogged += 1
+            current.unlogged += bool(data)
         else:
             name, _, number = identifier.rpartition(".")
-            stream = self.streams.setdefault(name, WireStream(name, call))
-            if number == "0":
-                return stream
-            stream.sequences.append(int(number))
-        stream.replayed += resumed
-        message = json.loads(data)
-        params = message.get("params") or {}
-        if message.get("method") == "notifications/progress":
-            stream.progress.append(int(params["progress"]))
-        elif message.get("method") == "notifications/message" and params.get("logger") == "ledger":
-            stream.logs.append((params["data"]["pid"], params["data"]["count"]))
-        return stream
+            if current.stream != name:
+                # Until the first id comes, nobody knows the stream's name.
+                current.stream = name
+                current = self.streams.setdefault(name, current)
+            if number != "0":
+                current.sequences.append(int(number))
+        if data:
+            current.replayed += resumed
+            current.take(json.loads(data))
+        return current
 
 
 class EventParser:
     """Server-sent events out of chunks."""
 
-    def __init__(self, wire: Wire, call: int | None, resumed: bool) -> None:
-        self._wire, self._call, self._resumed = wire, call, resumed
-        self._stream: WireStream | None = None
+    def __init__(self, wire: Wire, stream: WireStream, resumed: bool) -> None:
+        self._wire, self._stream, self._resumed = wire, stream, resumed
         self._buffer = b""
 
     def feed(self, chunk: bytes) -> None:
@@ -109,7 +108,7 @@ class EventParser:
         for block in blocks:
             fields = [line.partition(b":")[::2] for line in block.split(b"\n") if line and not line.startswith(b":")]
             found = {name.decode(): value.removeprefix(b" ").decode() for name, value in fields}
-            self._stream = self._wire.event(found.get("id"), found.get("data", ""), self._stream, self._call, self._resumed)
+            self._stream = self._wire.event(found.get("id"), found.get("data", ""), self._stream, self._resumed)
 
 
 class _Read(httpx2.AsyncByteStream):
@@ -152,10 +151,8 @@ class WatchedTransport(httpx2.AsyncBaseTransport):
         self._wire.session_id = response.headers.get("mcp-session-id") or self._wire.session_id
         if response.headers.get("content-type", "").startswith("text/event-stream"):
             call = ((body.get("params") or {}).get("arguments") or {}).get("call")
-            name = last_id.rpartition(".")[0] if last_id else None
-            if name in self._wire.streams:
-                self._wire.streams[name].connections += 1
-            parser = EventParser(self._wire, call, last_id is not None)
+            stream = self._wire.streams.get(last_id.rpartition(".")[0]) if last_id else None
+            parser = EventParser(self._wire, stream or WireStream("", call), last_id is not None)
             response.stream = _Read(response.stream, parser)  # type: ignore[arg-type]
         return response
 
