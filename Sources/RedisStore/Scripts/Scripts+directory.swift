@@ -71,7 +71,7 @@ extension Scripts {
               redis.call('HSET', KEYS[1], 'incarnations', ARGV[8])
             end
             local beat = tonumber(redis.call('HGET', KEYS[1], 'beat') or '0')
-            if time - beat > tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], 'grace', digits(time + tonumber(ARGV[2]))) end
+            if (time - beat) * 2 > tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], 'grace', digits(time + tonumber(ARGV[2]))) end
             redis.call('HSET', KEYS[1], 'beat', digits(time))
             register(KEYS[2], time, 7)
             local same = redis.call('HGET', KEYS[1], 'secret') == ARGV[5] and '1' or '0'

@@ -33,7 +33,8 @@ enum Scripts {
         """
 
     /// Whether an instance lives: its record must be of that life and recent. A record of the future is one from before the clock was set back.
-    /// For the length of a lease after nobody was heard of for so long, nobody is taken for dead: it was Redis that was away (`grace`).
+    /// For the length of a lease after nobody was heard of for half of one, which is more than a heartbeat, nobody is taken for dead: it was Redis
+    /// that was away (`grace`).
     static let alive = """
         local function alive(name, incarnation, time, lease)
           local r = redis.call('HMGET', P .. 'instance:' .. name, 'incarnation', 'seen', 'address', 'version', 'colour', 'started', 'draining', 'bus')
