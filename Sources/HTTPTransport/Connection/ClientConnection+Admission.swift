@@ -71,7 +71,8 @@ extension ClientConnection {
             request.holdsPlace = true
         }
         // What an instance passes on it has checked. Whether it is one is seen before anything is done (``checkForward()``).
-        if head.forward == nil || server.gateway.forwarding == nil {
+        let saysForwarded = head.forward != nil && server.gateway.forwarding != nil && route.mayBeForwarded && head.method != .OPTIONS
+        if !saysForwarded {
             try server.rules.checkSource(head, authority: target.authority, isProbe: route.isProbe)
         }
         if let origin = head.origin { request.rare { $0.origin = origin } }

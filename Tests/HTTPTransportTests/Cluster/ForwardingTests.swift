@@ -200,6 +200,12 @@ struct ForwardingTests {
                     to: Request.post(
                         Request.ping(), session: session, fields: [("mcp-gateway-forward", field), ("origin", "http://evil.example")]))
                 #expect(answer.status == 421)
+                // Where nothing is passed on it lets nobody in.
+                for (method, path) in [("GET", "/health"), ("OPTIONS", "/mcp")] {
+                    let other = Request.make(
+                        method, path: path, fields: [("mcp-gateway-forward", field), ("origin", "http://evil.example")])
+                    #expect(try await a.server.response(to: other).status == 403)
+                }
             }
         }
     }
