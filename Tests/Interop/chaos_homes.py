@@ -32,12 +32,11 @@ class Homes:
     def _look(self) -> None:
         redis = self._cluster.redis
         assert isinstance(redis, Redis)
-        for server in redis.servers:
-            if not server.is_running or server.frozen:
-                continue
-            with contextlib.suppress(OSError, RedisError):
-                if len(redis.servers) == 1 or server.role == "master":
-                    self._read(server)
+        # Not of every server that calls itself master: one that was killed does so again until the Sentinels tell it better.
+        with contextlib.suppress(OSError, RedisError, AssertionError):
+            master = redis.master
+            if master.is_running and not master.frozen and (len(redis.servers) == 1 or master.role == "master"):
+                self._read(master)
 
     def _read(self, server: RedisServer) -> None:
         for client in self._clients:

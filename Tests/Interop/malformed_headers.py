@@ -98,8 +98,8 @@ EVENT_IDS: dict[str, tuple[str, int | tuple[int, ...]]] = {
     "of a thousand letters": ("e" * 1000 + ".1", 400),
     "that is a path": ("../../events.1", 400),
     "that is SQL": ("e'; DROP TABLE events; --.1", 400),
-    "of a stream that was never made": ("e222222222222.1", 404),
-    "of another session": (f"{FOREIGN}.1", 404),
+    "of a stream that was never made": ("e222222222222.1", 400),
+    "of another session": (f"{FOREIGN}.1", 400),
     "beyond the end": (f"{EVENT}.999999", (400, 404)),
     "far beyond the end": (f"{EVENT}.18446744073709551615", (400, 404)),
 }

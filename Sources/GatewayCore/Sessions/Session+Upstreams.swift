@@ -105,7 +105,7 @@ extension Session {
         let rest = takeRest()
         for exchange in rest.exchanges { exchange.fail(.moved) }
         // What the exchanges ended with reaches their clients, though not the log.
-        gateway.events.barrier { for stream in rest.streams { stream.leave() } }
+        gateway.whenPassedOn { for stream in rest.streams { stream.leave() } }
         return stopProcesses(of: rest)
     }
 
