@@ -135,6 +135,19 @@ import Testing
         #expect(try problems("{\"gateway\": {\"nginx\": {\"instances\": [\"\(address)\"]}}}").count == 1)
     }
 
+    @Test(
+        "an address that says nothing to other instances is refused where there may be some",
+        arguments: ["\"port\": 0", "\"host\": \"0.0.0.0\", \"insecureAllowRemote\": true"])
+    func unsayable(setting: String) throws {
+        let environment = ["SESSION_STORE": "redis", "REDIS_URL": "redis://r"]
+        let found = try problems("{\"gateway\": {\(setting)}}", environment: environment)
+        #expect(found.count == 1)
+        #expect(found.first?.contains("cluster.address: other instances must know where to reach this one") == true)
+        #expect(try problems("{\"gateway\": {\(setting)}}").isEmpty)
+        let address = "\"cluster\": {\"address\": \"http://10.0.0.5:3001\"}"
+        #expect(try problems("{\"gateway\": {\(setting), \(address)}}", environment: environment).isEmpty)
+    }
+
     @Test("NGINX's instances change without a restart of the gateway")
     func nginxNeedsNoRestart() {
         var new = GatewayConfiguration()

@@ -27,6 +27,15 @@ struct SettingsCheck {
                     "embedded"
                     """))
         }
+        if settings.transport == .http, settings.cluster.address == nil, settings.port == 0 || isEveryAddress(settings.host) {
+            problems.append(
+                problem(
+                    "cluster.address",
+                    """
+                    other instances must know where to reach this one, and \(settings.host):\(settings.port) does not say; set \
+                    gateway.cluster.address, for example to http://10.0.0.5:3001
+                    """))
+        }
         let cluster = settings.cluster
         if cluster.lease <= cluster.heartbeat * 2 {
             problems.append(
@@ -53,6 +62,8 @@ struct SettingsCheck {
                 "environment variable REDIS_PASSWORD has no effect; write the password into the URL: redis://:${REDIS_PASSWORD}@host:port in gateway.store.redis.url"
             ] : []
     }
+
+    private func isEveryAddress(_ host: String) -> Bool { ["0.0.0.0", "::", "[::]"].contains(host) }
 
     private func problem(_ key: String, _ message: String) -> ConfigurationProblem {
         ConfigurationProblem(origin: origin(key) ?? .flag("--\(key)"), key: "gateway.\(key)", message: message)

@@ -12,7 +12,8 @@ extension ClientConnection {
     func checkForward() -> Bool {
         guard let forwardable, let field = forwardable.field else { return true }
         let claims = server.gateway.forwarding?.verify(
-            field, method: forwardable.head.method.rawValue, target: forwardable.head.uri, body: body, now: server.gateway.clock.now())
+            field, method: forwardable.head.method.rawValue, target: ForwardedHead.signed(forwardable.head), body: body,
+            now: server.gateway.clock.now())
         guard let claims else {
             let error = RPCError(
                 code: .invalidRequest,
@@ -97,7 +98,7 @@ extension ClientConnection {
         let forward = Forward(target: target, session: session, connection: self)
         state = .forwarding(forward)
         let signature = forwarding.sign(
-            hasStore: gateway.holdsLease, for: target.identity.name, method: head.method.rawValue, target: head.uri,
+            hasStore: gateway.holdsLease, for: target.identity.name, method: head.method.rawValue, target: ForwardedHead.signed(head),
             body: forwardable.body, now: gateway.clock.now())
         let passed = ForwardedHead.request(
             head, host: address.authority, bodyBytes: forwardable.body.readableBytes, requestID: request.id.description,

@@ -19,6 +19,11 @@ enum ForwardedHead {
         "x-request-id", "vary", "access-control-allow-origin", "access-control-expose-headers", homeField, storeField,
     ]
 
+    /// What of a head is signed besides the method: the target, and the fields that say whose request it is and from where on.
+    static func signed(_ head: HTTPRequestHead) -> String {
+        ["mcp-session-id", "x-session-id", "last-event-id"].reduce(head.uri) { $0 + "\n" + head.headers[$1].joined(separator: ",") }
+    }
+
     static func request(
         _ head: HTTPRequestHead, host: String, bodyBytes: Int, requestID: String, signature: String
     ) -> HTTPRequestHead {
