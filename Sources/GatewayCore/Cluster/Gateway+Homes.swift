@@ -19,6 +19,8 @@ extension Gateway {
             return session(id) { completion($0.map { $0.map(SessionPlace.here) ?? .unknown }) }
         }
         let now = clock.now()
+        // A stand-in of the time without a store: now it can be looked up.
+        if let session = registry[id], session.isStateless, case .held = cluster.directory.lease { abandon(session) }
         if let session = registry[id] {
             guard session.state.withLockedValue({ $0.lastSeen }) >= now - settings.sessionTTL else {
                 endLocally(session)
@@ -116,6 +118,8 @@ extension Gateway {
             registry.touch(session, now: clock.now())
             return .here(session)
         }
+        // The store is there and has yet to be made whole: whoever has the session is about to write it again.
+        if case .held = cluster.directory.lease { return .moving }
         return .here(registry.insert(statelessSession(id)))
     }
 
@@ -169,12 +173,23 @@ extension Gateway {
     /// What the owner of a parked exchange is called.
     var ownerName: String { cluster?.directory.identity.description ?? "" }
 
-    /// The other instance that has the parked exchange which a modern request goes on with; nil when it is here, gone, or there is none.
-    public func owner(ofRetry request: Message, server: String?, tried: TriedInstances) -> InstanceRecord? {
-        guard let cluster, let text = request.json.string(request.param("requestState")),
+    /// Whether a modern request goes on with an exchange of an instance that this one does not know: one that has just started is not heard of yet.
+    public func hasUnknownOwner(_ request: Message, server: String?) -> Bool {
+        guard let cluster, let owner = parkedOwner(of: request, server: server) else { return false }
+        return owner != ownerName && !cluster.directory.peers.contains { $0.identity.description == owner }
+    }
+
+    private func parkedOwner(of request: Message, server: String?) -> String? {
+        guard let text = request.json.string(request.param("requestState")),
             case .parked(_, _, let owner)? = try? requestStates.open(
                 text, digest: RequestState.digest(of: request), scope: server ?? "", now: clock.now())
         else { return nil }
+        return owner
+    }
+
+    /// The other instance that has the parked exchange which a modern request goes on with; nil when it is here, gone, or there is none.
+    public func owner(ofRetry request: Message, server: String?, tried: TriedInstances) -> InstanceRecord? {
+        guard let cluster, let owner = parkedOwner(of: request, server: server) else { return nil }
         return cluster.directory.peers.first { $0.identity.description == owner && !tried.contains($0) }
     }
 
@@ -213,7 +228,7 @@ extension Gateway {
     /// Claims again what was claimed under an earlier lease, and lets go what others have taken over meanwhile.
     func confirmHomes() {
         guard let cluster, case .held(let generation) = cluster.directory.lease else { return }
-        for session in registry.all where session.leaseGeneration != generation {
+        for session in registry.all where session.isStateless || session.leaseGeneration != generation {
             // Only what this process has of it, or would not find again by itself, is in question.
             if session.isStateless {
                 abandon(session)

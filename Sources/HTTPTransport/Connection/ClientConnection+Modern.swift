@@ -44,6 +44,13 @@ extension ClientConnection {
             forwardable.retry = { $0.postModern(payload, admitted) }
             return forward(to: owner, session: nil)
         }
+        if let forwardable, request.source.isClient, !forwardable.hasWaitedForOwner,
+            server.gateway.hasUnknownOwner(message, server: endpointServer)
+        {
+            forwardable.hasWaitedForOwner = true
+            forwardable.retry = { $0.postModern(payload, admitted) }
+            return tryAgain(in: server.settings.ownerWait)
+        }
         guard forwardable == nil || !request.source.isClient || !server.gateway.concernsTask(message) else {
             return seekTask(message, metadata)
         }

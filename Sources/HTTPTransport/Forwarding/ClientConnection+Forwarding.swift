@@ -108,15 +108,20 @@ extension ClientConnection {
 
     /// Looks for the session again in a moment, as long as there is time.
     private func tryAgainSoon() {
-        guard let context, let forwardable, let retry = forwardable.retry,
-            NIODeadline.now() - request.startedAt < server.settings.forwardTimeout
-        else { return refuse(.unreachable, closing: false) }
-        state = .answering
+        guard let forwardable, NIODeadline.now() - request.startedAt < server.settings.forwardTimeout else {
+            return refuse(.unreachable, closing: false)
+        }
         forwardable.tried.forget()
+        tryAgain(in: forwardable.nextPause())
+    }
+
+    func tryAgain(in pause: TimeAmount) {
+        guard let context, let forwardable, let retry = forwardable.retry else { return refuse(.unreachable, closing: false) }
+        state = .answering
         let number = requestNumber
         let again = NIOLoopBound(retry, eventLoop: context.eventLoop)
         let handle = handle
-        context.eventLoop.scheduleTask(in: forwardable.nextPause()) {
+        context.eventLoop.scheduleTask(in: pause) {
             handle.onLoop { connection in
                 if connection.requestNumber == number { again.value(connection) }
             }

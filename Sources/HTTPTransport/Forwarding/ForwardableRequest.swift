@@ -10,6 +10,8 @@ final class ForwardableRequest {
     var body = ByteBuffer()
     /// Where it was sent in vain.
     var tried = TriedInstances()
+    /// It has waited for its owner to be heard of.
+    var hasWaitedForOwner = false
     /// How often its session had no place.
     private var rounds = 0
     /// Goes on with it once a place for it was not there; looks again.

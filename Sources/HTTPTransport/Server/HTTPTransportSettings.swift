@@ -52,6 +52,8 @@ public struct HTTPTransportSettings: Sendable {
     public var drainTimeout: TimeAmount = .seconds(30)
     /// Among several instances: how long a request looks for the instance that serves it. Longer than the lease of an instance that is gone.
     public var forwardTimeout: TimeAmount = .seconds(4)
+    /// Among several instances: how long a request waits for an instance that has just started to be heard of; more than a heartbeat.
+    public var ownerWait: TimeAmount = .milliseconds(1250)
     /// Connections the kernel may hold before they are accepted.
     public var backlog = 4096
 

@@ -73,7 +73,9 @@ extension RedisStore: InstanceDirectory {
             if tells { state.toldOtherSecret = true }
             return (state.clock.heard(sentAt: sentAt, now: now), tells)
         }
-        directory.heard(peers.map(\.record), wasAway: regained || outcome == "lost", now: now)
+        // An answer that was a lease on its way tells of a time when nobody could be heard.
+        let wasAway = regained || outcome == "lost" || now - sentAt >= TimeAmount(options.lease)
+        directory.heard(peers.map(\.record), wasAway: wasAway, now: now)
         if regained { logger.warning("the lease had lapsed: others may have taken over sessions of this instance") }
         if tellsSecret {
             logger.error(

@@ -33,15 +33,17 @@ enum Scripts {
         """
 
     /// Whether an instance lives: its record must be of that life and recent. A record of the future is one from before the clock was set back.
-    /// For the length of a lease after nobody was heard of for half of one, which is more than a heartbeat, nobody is taken for dead: it was Redis
-    /// that was away (`grace`).
+    /// While nobody has been heard of for half a lease, which is more than a heartbeat, and for the length of a lease after that, nobody is taken for
+    /// dead: it was Redis that was away (`beat`, `grace`).
     static let alive = """
         local function alive(name, incarnation, time, lease)
           local r = redis.call('HMGET', P .. 'instance:' .. name, 'incarnation', 'seen', 'address', 'version', 'colour', 'started', 'draining', 'bus')
           if not r[1] or (incarnation and r[1] ~= incarnation) then return nil end
           if math.abs(time - tonumber(r[2])) > lease then
-            local grace = tonumber(redis.call('HGET', P .. 'cluster', 'grace') or '0')
-            if time >= grace or grace - time > lease then return nil end
+            local c = redis.call('HMGET', P .. 'cluster', 'grace', 'beat')
+            local grace = tonumber(c[1] or '0')
+            local isSilent = (time - tonumber(c[2] or '0')) * 2 > lease
+            if not isSilent and (time >= grace or grace - time > lease) then return nil end
           end
           return {name, r[1], r[3], r[4], r[5], r[6], r[7], r[8]}
         end

@@ -57,6 +57,7 @@ extension GatewaySettings {
         http.isAPIEnabled = api.enabled
         http.ticketLifetime = api.ticketLifetime
         http.maxMetadataBytes = api.maxMetadataBytes
+        http.ownerWait = TimeAmount(cluster.heartbeat + .milliseconds(250))
         http.forwardTimeout = TimeAmount(cluster.lease + .seconds(1))
         http.drainTimeout = TimeAmount(drainTimeout)
         return http
