@@ -18,9 +18,19 @@ extension ClientConnection {
 
     /// `POST /messages`
     func postToHTTPSSE() {
-        if let id = request.session, !server.streams.has(id, server: endpointServer), let peer = streamHome, request.source.isClient {
-            forwardable?.retry = { $0.refuse(.noStream, closing: false) }
-            return forward(to: peer, session: nil)
+        if let id = request.session, !server.streams.has(id, server: endpointServer), request.source.isClient, let forwardable,
+            let home = RequestTarget(forwardable.head.uri).flatMap(instanceName)
+        {
+            if let peer = server.gateway.peer(named: home) {
+                forwardable.retry = { $0.refuse(.noStream, closing: false) }
+                return forward(to: peer, session: nil)
+            }
+            // It may have started just now.
+            guard forwardable.hasWaitedForOwner else {
+                forwardable.hasWaitedForOwner = true
+                forwardable.retry = { $0.postToHTTPSSE() }
+                return tryAgain(in: server.settings.ownerWait)
+            }
         }
         let message = body
         body = ByteBuffer()
@@ -56,17 +66,18 @@ extension ClientConnection {
         }
         guard let id = SessionID(text) else { throw .noStream }
         if !server.streams.has(id, server: endpoint.server) {
-            guard instance(in: target) != nil, server.gateway.mayExist(id) else { throw .noStream }
+            guard instanceName(in: target) != nil, server.gateway.mayExist(id) else { throw .noStream }
         }
         request.session = id
     }
 
-    /// The other instance that has the stream, as the endpoint names it.
-    private func instance(in target: RequestTarget) -> InstanceRecord? {
-        target.parameter(HTTPSSEStream.instanceParameter).flatMap { server.gateway.peer(named: $0) }
+    /// The other instance that has the stream, as the endpoint names it; nil where there are no others.
+    private func instanceName(in target: RequestTarget) -> String? {
+        guard let own = server.gateway.instanceName, let name = target.parameter(HTTPSSEStream.instanceParameter), name != own else {
+            return nil
+        }
+        return name
     }
-
-    private var streamHome: InstanceRecord? { forwardable.flatMap { RequestTarget($0.head.uri) }.flatMap(instance) }
 
     private func takePlace() -> RequestPlace {
         defer { request.holdsPlace = false }
