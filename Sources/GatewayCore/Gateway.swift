@@ -12,6 +12,7 @@ public final class Gateway: Sendable {
     /// Nil when there is one instance only.
     let cluster: ClusterServices?
     let knownHomes = KnownHomes()
+    private let signals: InstanceSignals?
     let authority: SessionIDAuthority
     public let clock: GatewayClock
     let eventLoopGroup: any EventLoopGroup
@@ -85,6 +86,7 @@ public final class Gateway: Sendable {
         self.sessions = sessions
         self.events = events
         self.cluster = cluster
+        signals = cluster.map(InstanceSignals.init)
         self.authority = authority
         self.clock = clock
         self.eventLoopGroup = eventLoopGroup
@@ -118,6 +120,10 @@ public final class Gateway: Sendable {
         startedAt.withLockedValue { $0 = eventLoopGroup.next().now }
         catalogueChanged()
         restoreSubscribers()
+        if let cluster, let signals {
+            cluster.bus.onMessage(signals)
+            signals.changed()
+        }
         cluster?.ownership.onHomeLost { [weak self] id in
             guard let self, let session = registry[id] else { return }
             abandon(session)
@@ -157,6 +163,7 @@ public final class Gateway: Sendable {
     public func drain(within limit: TimeAmount) async {
         draining.store(true, ordering: .relaxed)
         cluster?.directory.beginDraining()
+        signals?.changed()
         subscriptions.end()
         parked.endWaiting()
         let loop = eventLoopGroup.next()

@@ -18,7 +18,7 @@ public struct ForwardClaims: Sendable, Hashable {
 /// Signs requests that go from one instance to another, so that nobody else can claim to be one: what comes from an instance has been
 /// admitted, and is not admitted again.
 ///
-/// HMAC-SHA256 with a key that all instances share, over who, for whom, when, what is asked for and the body. One that was overheard is good for the same
+/// HMAC-SHA256 with a key that all instances share, over who, for whom, when, what is asked for, for which session, and the body. One that was overheard is good for the same
 /// request, at the same instance, for half a minute.
 public struct ForwardingAuthority: Sendable {
     /// How far the clocks of two instances may be apart, transport included.

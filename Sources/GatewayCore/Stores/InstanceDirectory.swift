@@ -57,4 +57,6 @@ public protocol InstanceDirectory: Sendable {
     var peers: [InstanceRecord] { get }
     /// Tells the others that this instance takes nothing new.
     func beginDraining()
+    /// Looks up the others now, and not at the next heartbeat.
+    func refresh()
 }

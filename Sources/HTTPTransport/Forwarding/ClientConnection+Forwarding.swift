@@ -25,6 +25,8 @@ extension ClientConnection {
             return false
         }
         request.source = .instance(hasStore: claims.hasStore)
+        // What a web page may read the first instance decides.
+        request.rare { $0.origin = nil }
         return true
     }
 
@@ -208,6 +210,8 @@ extension ClientConnection {
 
     /// What came of the request went down with the instance that worked on it.
     private func loseAnswer() {
+        // The answer to a message of HTTP+SSE would have come on its stream, and nobody reads this one.
+        if case .messages = request.route { return refuse(.lost, closing: false) }
         let payload = forwardable.flatMap { try? Message.parsePayload($0.body, maxDepth: server.settings.maxNestingDepth) }
         guard request.route.isMCP, case .single(let message)? = payload, message.kind == .request else {
             return refuse(.lost, closing: false)

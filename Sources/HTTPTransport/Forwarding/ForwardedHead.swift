@@ -4,6 +4,8 @@ import NIOHTTP1
 enum ForwardedHead {
     /// Says who passes a request on, signed (``GatewayCore/ForwardingAuthority``).
     static let field = "mcp-gateway-forward"
+    /// Bytes that are added to a header at most: what one instance takes the next one must take, too.
+    static let addedBytes = 1024
     /// Of the answer to a request that another instance has to serve: which one has the session, if that is known.
     static let homeField = "mcp-gateway-home"
     /// Of such an answer: the instance does not reach the store and cannot say.

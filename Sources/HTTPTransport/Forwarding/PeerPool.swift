@@ -38,9 +38,8 @@ final class PeerPool {
     /// How long what was sent may go without the other machine's acknowledgement. Where packets vanish the connection would otherwise stand, and
     /// the request wait, for as long as TCP repeats itself: many minutes.
     private static let acknowledgementTimeout = TimeAmount.seconds(3)
-    /// Shorter than what any instance waits before it closes an idle connection (`limits.idleTimeout` is 5 minutes): a request on one
-    /// that is just being closed would be lost.
-    private static let idleTime = TimeAmount.seconds(10)
+    /// Shorter than what any instance waits before it closes an idle connection: a request on one that is just being closed would be lost.
+    private let idleTime: TimeAmount
     /// Idle connections to one instance.
     private static let maxIdle = 256
 
@@ -50,13 +49,17 @@ final class PeerPool {
     private let eventLoop: any EventLoop
     private var idle: [PeerAddress: [PeerConnection]] = [:]
 
-    init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+    /// - Parameter peerIdleTimeout: when the other instances, which have the same configuration, close an idle connection.
+    init(eventLoop: any EventLoop, peerIdleTimeout: TimeAmount) {
+        self.eventLoop = eventLoop
+        idleTime = min(.seconds(10), .nanoseconds(peerIdleTimeout.nanoseconds / 2))
+    }
 
     /// Hands a connection over, at once when one is idle.
     func withConnection(to address: PeerAddress, _ body: @escaping (Result<PeerConnection, any Error>) -> Void) {
         while let connection = idle[address]?.popLast() {
             guard connection.isOpen else { continue }
-            guard NIODeadline.now() - connection.idleSince < Self.idleTime else {
+            guard NIODeadline.now() - connection.idleSince < idleTime else {
                 connection.cancel()
                 continue
             }
@@ -86,7 +89,7 @@ final class PeerPool {
     /// Closes what was not used for long.
     func closeIdle(now: NIODeadline) {
         for (address, connections) in idle {
-            let late = connections.prefix { now - $0.idleSince >= Self.idleTime }
+            let late = connections.prefix { now - $0.idleSince >= idleTime }
             guard !late.isEmpty else { continue }
             idle[address] = Array(connections.dropFirst(late.count))
             for connection in late { connection.cancel() }

@@ -34,7 +34,9 @@ struct GatewayChildChannel: ServerChildChannel, HTTPChannelHandler {
                 server.load.closeConnection()
                 promise.succeed(nil)
             }
-            let decoder = RequestDecoder(maxHeaderBytes: settings.maxHeaderBytes, maxBodyBytes: settings.maxBodyBytes)
+            let decoder = RequestDecoder(
+                maxHeaderBytes: settings.maxHeaderBytes + (server.gateway.forwarding == nil ? 0 : ForwardedHead.addedBytes),
+                maxBodyBytes: settings.maxBodyBytes)
             try pipeline.addHandlers([
                 HTTPResponseEncoder(), ByteToMessageHandler(decoder), HTTPServerPipelineHandler(),
             ])

@@ -27,7 +27,7 @@ final class LoopContext {
         self.eventLoop = eventLoop
         self.settings = settings
         self.load = load
-        peers = PeerPool(eventLoop: eventLoop)
+        peers = PeerPool(eventLoop: eventLoop, peerIdleTimeout: settings.idleTimeout)
         nextRequest = UInt64(index)
         requestStep = UInt64(max(1, count))
     }

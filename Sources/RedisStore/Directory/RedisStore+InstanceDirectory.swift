@@ -15,6 +15,8 @@ extension RedisStore: InstanceDirectory {
         beat()
     }
 
+    public func refresh() { beat() }
+
     // MARK: Heartbeats
 
     /// Tells Redis that this instance lives. One at a time: one that waits for a connection speaks for those behind it.

@@ -10,6 +10,7 @@ import MCPProtocol
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import RESP
 import Telemetry
 
 /// `mcp-gateway doctor`
@@ -42,7 +43,7 @@ struct DoctorCommand: AsyncParsableCommand {
                     ?? "no file found; defaults are used (looked for \(ConfigurationLoader.defaultFileNames.joined(separator: ", ")))"))
         for warning in configuration.warnings { findings.append(.warning("configuration", warning, advice: "correct or remove it")) }
         findings.append(await checkPort(configuration.gateway))
-        findings.append(checkStore(configuration.gateway))
+        findings.append(await checkStore(configuration.gateway))
         findings += await checkServers(configuration)
         try report(findings)
     }
@@ -101,11 +102,11 @@ struct DoctorCommand: AsyncParsableCommand {
         }
     }
 
-    private func checkStore(_ settings: GatewaySettings) -> Finding {
+    private func checkStore(_ settings: GatewaySettings) async -> Finding {
         switch settings.store.kind {
         case .embedded: break
         case .memory: return .good("store", "sessions are kept in memory and end with the process")
-        case .redis: return .good("store", "sessions are kept in Redis: \(settings.store.redis.url?.description ?? "no URL")")
+        case .redis: return await checkRedis(settings)
         }
         do throws(EmbeddedStoreError) {
             let store = try EmbeddedStore.open(
@@ -117,6 +118,37 @@ struct DoctorCommand: AsyncParsableCommand {
             return .problem(
                 "store", "\(error)",
                 advice: "make \(settings.store.dataDirectory) writable, or name another directory with --data-directory")
+        }
+    }
+
+    /// Connects, logs in and looks whether Redis may throw sessions away.
+    private func checkRedis(_ settings: GatewaySettings) async -> Finding {
+        let advice = "check gateway.store.redis.url, that the server runs, and user and password"
+        let url = settings.store.redis.url?.description ?? "no URL"
+        do {
+            var redis = try RedisConfiguration(url: settings.store.redis.url?.text ?? "", caFile: settings.store.redis.caFile)
+            redis.commandTimeout = .seconds(3)
+            let client = RedisClient(
+                configuration: redis, eventLoopGroup: .singletonMultiThreadedEventLoopGroup,
+                logger: Logger(label: "doctor") { _ in SwiftLogNoOpLogHandler() })
+            let outcome: Result<RESPValue, any Error>
+            do { outcome = .success(try await client.send(RedisCommand("CONFIG", "GET", "maxmemory-policy"))) } catch {
+                outcome = .failure(error)
+            }
+            let state = client.state
+            await client.shutdown()
+            switch outcome {
+            case .success(let policy) where "\(policy)".contains("allkeys"):
+                return .warning(
+                    "store", "\(url) answers, and evicts keys when its memory is full: sessions would be lost",
+                    advice: "set maxmemory-policy to noeviction")
+            // A user who may not ask for the configuration is no less welcome.
+            case .success, .failure(RedisError.server): return .good("store", "sessions are kept in Redis: \(url) answers")
+            case .failure(let error):
+                return .problem("store", "\(url) does not answer: \(state.isConnected ? "\(error)" : state.description)", advice: advice)
+            }
+        } catch {
+            return .problem("store", "\(error)", advice: advice)
         }
     }
 

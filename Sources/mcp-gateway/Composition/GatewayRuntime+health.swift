@@ -61,7 +61,8 @@ extension GatewayRuntime {
         if gateway.isDraining { reasons.append("the gateway is stopping") }
         let starting = gateway.startingUpstreams
         if !starting.isEmpty { reasons.append("servers are starting: \(starting.joined(separator: ", "))") }
-        if let failure = stores.health().store { reasons.append("the store cannot write: \(failure)") }
+        // Without a store that all share, no instance is better off than this one, and sessions go on at their homes.
+        if stores.cluster == nil, let failure = stores.health().store { reasons.append("the store cannot write: \(failure)") }
         for upstream in gateway.upstreamFigures where upstream.required && !upstream.isReady {
             reasons.append("the required server \"\(upstream.name)\" is not up: \(upstream.failure ?? "it is starting")")
         }

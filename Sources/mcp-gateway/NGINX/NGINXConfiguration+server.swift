@@ -63,6 +63,8 @@ extension NGINXConfiguration {
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         proxy_set_header X-Forwarded-Proto $scheme;
         proxy_set_header X-Forwarded-Host $http_host;
+        # Only instances say that they pass a request on.
+        proxy_set_header Mcp-Gateway-Forward "";
         """
     }
 

@@ -102,6 +102,8 @@ extension SharedHomes.Instance: InstanceDirectory {
         }
     }
 
+    func refresh() {}
+
     func beginDraining() { homes.change(identity.name) { $0.record.isDraining = true } }
 }
 
