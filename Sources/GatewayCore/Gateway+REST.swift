@@ -13,15 +13,22 @@ extension Gateway {
     public func createSession(
         clientID: String, metadata: ByteBuffer, completion: @escaping @Sendable (Result<Session, SessionCreationError>) -> Void
     ) {
-        var params = ByteBuffer(
-            string: "{\"protocolVersion\":\"\(Revision.latestLegacy.rawValue)\",\"capabilities\":{},\"clientInfo\":{\"name\":")
-        params.writeJSONString(clientID)
-        params.writeStaticString(",\"version\":\"unknown\"}}")
         let now = clock.now()
         let record = SessionRecord(
-            id: authority.make(), clientID: clientID, revision: .latestLegacy, server: nil, initializeParams: params, createdAt: now,
+            id: authority.make(), clientID: clientID, revision: .latestLegacy, server: nil,
+            initializeParams: initializeParams(named: clientID),
+            createdAt: now,
             lastSeen: now, attributes: [.metadata: metadata])
         create(record, completion: completion)
+    }
+
+    /// Raw params of the `initialize` that a client would have sent of which no more than a name is known.
+    func initializeParams(named name: String) -> ByteBuffer {
+        var params = ByteBuffer(
+            string: "{\"protocolVersion\":\"\(Revision.latestLegacy.rawValue)\",\"capabilities\":{},\"clientInfo\":{\"name\":")
+        params.writeJSONString(name)
+        params.writeStaticString(",\"version\":\"unknown\"}}")
+        return params
     }
 
     /// The live sessions of a client, oldest first.

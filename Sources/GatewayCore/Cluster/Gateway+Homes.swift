@@ -19,14 +19,19 @@ extension Gateway {
             return session(id) { completion($0.map { $0.map(SessionPlace.here) ?? .unknown }) }
         }
         let now = clock.now()
+        let lease = cluster.directory.lease
+        var inMemory = registry[id]
         // A stand-in of the time without a store: now it can be looked up.
-        if let session = registry[id], session.isStateless, case .held = cluster.directory.lease { abandon(session) }
-        if let session = registry[id] {
+        if let session = inMemory, session.isStateless, case .held = lease {
+            abandon(session)
+            inMemory = nil
+        }
+        if let session = inMemory {
             guard session.state.withLockedValue({ $0.lastSeen }) >= now - settings.sessionTTL else {
                 endLocally(session)
                 return completion(.success(.unknown))
             }
-            switch cluster.directory.lease {
+            switch lease {
             case .held(session.leaseGeneration):
                 registry.touch(session, now: now)
                 return completion(.success(.here(session)))
@@ -111,8 +116,8 @@ extension Gateway {
     private func placeWithoutStore(
         of id: SessionID, for source: RequestSource, tried: TriedInstances, in cluster: ClusterServices
     ) -> SessionPlace {
-        // Whether another has it in memory, or reaches the store, only they can say.
-        guard source.isClient else { return .storeAway }
+        // Whether another has it in memory, or reaches the store, only they can say: whoever has sent it asks them.
+        guard source.isClient else { return .moving }
         if let peer = successor(tried: tried, in: cluster) { return .elsewhere(peer) }
         if let session = registry[id] {
             registry.touch(session, now: clock.now())
@@ -126,12 +131,11 @@ extension Gateway {
     /// A session that nobody can look up: the id says that the cluster made it, and nothing else is known of it (DESIGN decision 8). It is let go
     /// as soon as the store is back.
     private func statelessSession(_ id: SessionID) -> Session {
-        var params = ByteBuffer(string: "{\"protocolVersion\":\"\(Revision.latestLegacy.rawValue)\",\"capabilities\":{},\"clientInfo\":")
-        params.writeStaticString("{\"name\":\"unknown\",\"version\":\"unknown\"}}")
         let now = clock.now()
         logger.warning("session served without the store: only its id is known", metadata: ["session": "\(id.shortened)"])
         let record = SessionRecord(
-            id: id, clientID: "unknown", revision: .latestLegacy, server: nil, initializeParams: params, createdAt: now, lastSeen: now)
+            id: id, clientID: "unknown", revision: .latestLegacy, server: nil, initializeParams: initializeParams(named: "unknown"),
+            createdAt: now, lastSeen: now)
         return Session(record: record, gateway: self, isStateless: true)
     }
 
@@ -173,24 +177,13 @@ extension Gateway {
     /// What the owner of a parked exchange is called.
     var ownerName: String { cluster?.directory.identity.description ?? "" }
 
-    /// Whether a modern request goes on with an exchange of an instance that this one does not know: one that has just started is not heard of yet.
-    public func hasUnknownOwner(_ request: Message, server: String?) -> Bool {
-        guard let cluster, let owner = parkedOwner(of: request, server: server) else { return false }
-        return owner != ownerName && !cluster.directory.peers.contains { $0.identity.description == owner }
-    }
-
-    private func parkedOwner(of request: Message, server: String?) -> String? {
-        guard let text = request.json.string(request.param("requestState")),
+    /// Where the parked exchange is which a modern request goes on with; nil when it is here or there is none.
+    public func parkedExchange(of request: Message, server: String?) -> ParkedPlace? {
+        guard let cluster, let text = request.json.string(request.param("requestState")),
             case .parked(_, _, let owner)? = try? requestStates.open(
-                text, digest: RequestState.digest(of: request), scope: server ?? "", now: clock.now())
+                text, digest: RequestState.digest(of: request), scope: server ?? "", now: clock.now()), owner != ownerName
         else { return nil }
-        return owner
-    }
-
-    /// The other instance that has the parked exchange which a modern request goes on with; nil when it is here, gone, or there is none.
-    public func owner(ofRetry request: Message, server: String?, tried: TriedInstances) -> InstanceRecord? {
-        guard let cluster, let owner = parkedOwner(of: request, server: server) else { return nil }
-        return cluster.directory.peers.first { $0.identity.description == owner && !tried.contains($0) }
+        return cluster.directory.peers.first { $0.identity.description == owner }.map(ParkedPlace.elsewhere) ?? .unknown
     }
 
     /// The instance of that name, if it is alive and not this one.
@@ -229,10 +222,10 @@ extension Gateway {
     func confirmHomes() {
         guard let cluster, case .held(let generation) = cluster.directory.lease else { return }
         for session in registry.all where session.isStateless || session.leaseGeneration != generation {
-            // Only what this process has of it, or would not find again by itself, is in question.
             if session.isStateless {
                 abandon(session)
             } else {
+                // Looking for it lets it go if it is not at home here any more.
                 locate(session.id, from: .instance(hasStore: true)) { _ in }
             }
         }

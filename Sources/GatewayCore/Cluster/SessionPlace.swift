@@ -6,9 +6,14 @@ public enum SessionPlace: Sendable {
     case elsewhere(InstanceRecord)
     /// Nowhere at the moment: its home cannot be reached, is leaving, or is not taken for dead yet. To be asked again soon.
     case moving
-    /// This instance cannot say: it does not reach the store. Only instances are told so; for clients others are asked.
-    case storeAway
     /// There is no such session: the id is forged, or it has ended or expired.
+    case unknown
+}
+
+/// Where an exchange is that waits for its modern client's input, if not here.
+public enum ParkedPlace: Sendable {
+    case elsewhere(InstanceRecord)
+    /// Its owner is gone, or has started just now and is not heard of yet.
     case unknown
 }
 
@@ -31,5 +36,5 @@ public struct TriedInstances: Sendable {
     public mutating func add(_ instance: InstanceIdentity) { refused.insert(instance) }
     /// They may be asked again.
     public mutating func forget() { refused.removeAll() }
-    func contains(_ instance: InstanceRecord) -> Bool { refused.contains(instance.identity) }
+    public func contains(_ instance: InstanceRecord) -> Bool { refused.contains(instance.identity) }
 }

@@ -124,15 +124,8 @@ final class ModernRelay: ExchangeSink {
 
     private func ask(_ message: ByteBuffer, _ exchange: Exchange) {
         guard let request = try? Message.parse(message), let key = request.json.string(request.id) else { return }
-        var input = ByteBuffer(string: "{\"method\":")
-        input.writeJSONString(request.methodName.name)
-        if let params = request.json.slice(request.params) {
-            input.writeStaticString(",\"params\":")
-            input.writeImmutableBuffer(params)
-        }
-        input.writeStaticString("}")
         let isAttached = state.withLockedValue { state in
-            state.inputs.append(Input(key: key, request: input))
+            state.inputs.append(Input(key: key, request: MessageWriter.inputRequest(request)))
             return state.sink != nil
         }
         if isAttached { park(exchange) }

@@ -26,14 +26,8 @@ final class HeldTask: Sendable {
     /// The server asks the client for something; `message` has the session's id.
     func asked(_ message: ByteBuffer) {
         guard let request = try? Message.parse(message), let key = request.json.string(request.id) else { return }
-        var input = ByteBuffer(string: "{\"method\":")
-        input.writeJSONString(request.methodName.name)
-        if let params = request.json.slice(request.params) {
-            input.writeStaticString(",\"params\":")
-            input.writeImmutableBuffer(params)
-        }
-        input.writeStaticString("}")
-        state.withLockedValue { [input] in $0.inputs.append((key, input)) }
+        let input = MessageWriter.inputRequest(request)
+        state.withLockedValue { $0.inputs.append((key, input)) }
     }
 
     /// Whether the task was seen to be over.

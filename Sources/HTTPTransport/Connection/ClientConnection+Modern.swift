@@ -38,18 +38,15 @@ extension ClientConnection {
         } catch {
             return refuse(Refusal(status: .badRequest, error: error), closing: false, id: message.idBytes)
         }
-        if let forwardable, request.source.isClient,
-            let owner = server.gateway.owner(ofRetry: message, server: endpointServer, tried: forwardable.tried)
-        {
+        if let forwardable, request.source.isClient, let place = server.gateway.parkedExchange(of: message, server: endpointServer) {
             forwardable.retry = { $0.postModern(payload, admitted) }
-            return forward(to: owner, session: nil)
-        }
-        if let forwardable, request.source.isClient, !forwardable.hasWaitedForOwner,
-            server.gateway.hasUnknownOwner(message, server: endpointServer)
-        {
-            forwardable.hasWaitedForOwner = true
-            forwardable.retry = { $0.postModern(payload, admitted) }
-            return tryAgain(in: server.settings.ownerWait)
+            switch place {
+            case .elsewhere(let owner) where !forwardable.tried.contains(owner): return forward(to: owner, session: nil)
+            case .unknown where !forwardable.hasWaitedForOwner:
+                forwardable.hasWaitedForOwner = true
+                return tryAgain(in: server.settings.ownerWait)
+            case .elsewhere, .unknown: break
+            }
         }
         guard forwardable == nil || !request.source.isClient || !server.gateway.concernsTask(message) else {
             return seekTask(message, metadata)

@@ -31,10 +31,8 @@ extension ClientConnection {
     }
 
     /// Tells the instance that has passed the request on that it is not for this one.
-    func misdirect(home: String?, isStoreAway: Bool = false) {
-        var headers: [(String, String)] = []
-        if let home { headers.append((ForwardedHead.homeField, home)) }
-        if isStoreAway { headers.append((ForwardedHead.storeField, "away")) }
+    func misdirect(home: String?) {
+        let headers = home.map { [(ForwardedHead.homeField, $0)] } ?? []
         let error = RPCError(code: .internalError, message: "the session is not at home at this instance")
         respond(.misdirectedRequest, body: error.response(id: nil), headers: headers)
     }
@@ -84,7 +82,6 @@ extension ClientConnection {
         switch place {
         case .elsewhere(let home):
             if request.source.isClient { forward(to: home, session: id) } else { misdirect(home: home.identity.name) }
-        case .storeAway: misdirect(home: nil, isStoreAway: true)
         case .moving: if request.source.isClient { tryAgainSoon() } else { misdirect(home: nil) }
         case .here, .unknown: break
         }

@@ -8,8 +8,6 @@ enum ForwardedHead {
     static let addedBytes = 1024
     /// Of the answer to a request that another instance has to serve: which one has the session, if that is known.
     static let homeField = "mcp-gateway-home"
-    /// Of such an answer: the instance does not reach the store and cannot say.
-    static let storeField = "mcp-gateway-store"
 
     /// Fields that are between the two ends of one connection (RFC 9110, section 7.6.1).
     private static let hopByHop: Set<String> = [
@@ -18,7 +16,7 @@ enum ForwardedHead {
     /// Of a request: what the first instance has checked, and answers for itself.
     private static let ownOfRequest: Set<String> = ["origin", "x-request-id", field]
     private static let ownOfResponse: Set<String> = [
-        "x-request-id", "vary", "access-control-allow-origin", "access-control-expose-headers", homeField, storeField,
+        "x-request-id", "vary", "access-control-allow-origin", "access-control-expose-headers", homeField,
     ]
 
     /// What of a head is signed besides the method: the target, and the fields that say whose request it is and from where on.

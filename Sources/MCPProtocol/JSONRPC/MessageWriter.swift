@@ -11,6 +11,18 @@ public enum MessageWriter {
         return buffer
     }
 
+    /// A server's request as a modern client gets it, in `inputRequests` (2026-07-28, basic/patterns/mrtr): method and params alone.
+    public static func inputRequest(_ request: Message) -> ByteBuffer {
+        var input = ByteBuffer(string: "{\"method\":")
+        input.writeJSONString(request.methodName.name)
+        if let params = request.json.slice(request.params) {
+            input.writeStaticString(",\"params\":")
+            input.writeImmutableBuffer(params)
+        }
+        input.writeStaticString("}")
+        return input
+    }
+
     /// A notification. `params` is raw JSON.
     public static func notification(method: String, params: ByteBuffer? = nil) -> ByteBuffer {
         var buffer = ByteBuffer()

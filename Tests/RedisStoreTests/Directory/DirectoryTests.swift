@@ -67,7 +67,6 @@ struct DirectoryTests {
         #expect(second.peers == [])
         // Its end does not take the record of the other with it.
         await first.close()
-        try await Task.sleep(for: .milliseconds(100))
         #expect(second.lease == .held(generation: 0))
         #expect(try await second.raw("EXISTS", second.keys.instance("one")).int == 1)
         await second.close()
