@@ -1,5 +1,6 @@
 import Foundation
 import GatewayConfiguration
+import GatewayCore
 import Testing
 
 @testable import mcp_gateway
@@ -132,5 +133,22 @@ struct NGINXConfigurationTests {
         }
         #expect(["8080", "*:8080", "[::]:443", "10.0.0.1:1"].allSatisfy(NGINXConfiguration.isRemote))
         #expect(!["127.0.0.1:1", "localhost:1", "[::1]:1"].contains(where: NGINXConfiguration.isRemote))
+    }
+
+    @Test("sends the requests of a session to the instance that made it, before the others, unless that is not wanted")
+    func affinity() throws {
+        var configuration = try configuration("http://a:1", "http://b:2")
+        let text = configuration.render()
+        #expect(text.contains("\"~*^\(HomeHint(authority: "a:1"))\" mcp_gateway_at_1;"))
+        #expect(text.contains("\"~*^\(HomeHint(authority: "b:2"))\" mcp_gateway_at_2;"))
+        let pool = try #require(text.firstMatch(of: #/upstream mcp_gateway_at_2 \{([^}]*)\}/#)).1
+        #expect(pool.contains("server b:2 max_fails=3 fail_timeout=2s;"))
+        #expect(pool.contains("server a:1 max_fails=3 fail_timeout=2s backup;"))
+        #expect(text.contains("location = /mcp { proxy_pass http://$mcp_gateway_home; }"))
+        configuration.hasAffinity = false
+        #expect(!configuration.render().contains("mcp_gateway_at_"))
+        #expect(configuration.render().contains("location = /mcp { proxy_pass http://mcp_gateway; }"))
+        // One has nobody to choose from.
+        #expect(try self.configuration("http://a:1").render().contains("location = /mcp { proxy_pass http://mcp_gateway; }"))
     }
 }

@@ -82,4 +82,18 @@ import Testing
         let id = authority.make()
         #expect(id.shortened == String(id.description.prefix(8)) + "…")
     }
+
+    @Test("Among instances an id begins with three digits that stand for the one that made it, and is as genuine as any")
+    func hint() {
+        let hint = HomeHint(authority: "10.0.0.5:3001")
+        let hinted = SessionIDAuthority(key: Array(repeating: 7, count: 32), hint: hint)
+        let ids = Set((0..<1000).map { _ in hinted.make() })
+        #expect(ids.count == 1000)
+        #expect(hint.description.count == 3)
+        #expect(ids.allSatisfy { $0.description.hasPrefix(hint.description) && authority.isGenuine($0) })
+        #expect(hint == HomeHint(authority: "10.0.0.5:3001"))
+        #expect(HomeHint(authority: "Gateway-1.example:80") == HomeHint(authority: "gateway-1.example:80"))
+        #expect(Set((1...50).map { HomeHint(authority: "10.0.0.\($0):3001") }).count > 40)
+        #expect(Set((1...5000).map { HomeHint(authority: "10.0.0.1:\($0)").description.count }) == [3])
+    }
 }

@@ -125,7 +125,8 @@ class Cluster:
         hosts = hosts or ["127.0.0.1"] * instances
         self.instances = [Instance(self, number + 1, ports[1 + number], hosts[number]) for number in range(instances)]
         self.nginx = Nginx(
-            directory / "nginx", [one.base_url for one in self.instances], "--balance", balance, *nginx_options, port=ports[0],
+            directory / "nginx", [one.base_url for one in self.instances], "--balance", balance,
+            *(["--no-affinity"] if balance == "round_robin" else []), *nginx_options, port=ports[0],
             config=self.config_path, env=self.environment,
         )  # fmt: skip
 

@@ -18,6 +18,7 @@ from cluster import Cluster
 from command_line import ROOT, free_ports
 from gateway import raw
 from processes import is_running, wait_until
+from rawhttp import RawSession
 
 SCRIPT = ROOT / "scripts/cluster"
 pytestmark = pytest.mark.binary
@@ -37,6 +38,34 @@ def instances_that_answer(cluster: Cluster, requests: int = 12) -> collections.C
 
 def test_every_instance_gets_its_turn(cluster: Cluster) -> None:
     assert instances_that_answer(cluster) == {"gateway-1": 4, "gateway-2": 4, "gateway-3": 4}
+
+
+async def test_nginx_sends_the_requests_of_a_session_to_its_home_and_to_others_when_that_is_away(tmp_path: Path) -> None:
+    with Cluster(tmp_path, config={"mcpServers": {"raw": raw()}}, redis="single") as cluster:
+        log = cluster.nginx.access_log
+        # The hints of the instances differ, or the test shows nothing.
+        assert len(set(re.findall(r'"~\*\^(\w{3})" mcp_gateway_at', cluster.nginx.path.read_text()))) == len(cluster.instances)
+        homes = set()
+        for _ in range(6):
+            async with RawSession(cluster.nginx.url) as session:
+                before = len(log.read_text().splitlines())
+                await session.initialize()
+                for _ in range(4):
+                    assert await session.request("ping") == {}
+                wait_until("all are in the log", lambda: len(log.read_text().splitlines()) >= before + 6)  # noqa: B023
+                asked = {re.findall(r'instance="([^"]*)"', line)[0] for line in log.read_text().splitlines()[before:]}
+                assert len(asked) == 1, f"requests of one session went to {asked}"
+                homes |= asked
+                if len(homes) > 1:
+                    break
+        else:
+            raise AssertionError("all sessions were made by one instance")
+        async with RawSession(cluster.nginx.url) as session:
+            await session.initialize()
+            for instance in cluster.instances:
+                instance.kill()
+                assert await session.request("ping") == {}
+                instance.start()
 
 
 def test_redis_keeps_what_it_acknowledged_and_evicts_nothing(cluster: Cluster) -> None:

@@ -1,6 +1,7 @@
 import Crypto
-import Foundation
 public import NIOCore
+import NIOConcurrencyHelpers
+import Synchronization
 
 /// What one instance says with a request that it passes on to another.
 public struct ForwardClaims: Sendable, Hashable {
@@ -8,24 +9,28 @@ public struct ForwardClaims: Sendable, Hashable {
     public let sender: String
     /// Whether the sender reaches the shared store.
     public let hasStore: Bool
+    /// SHA-256, hexadecimal.
+    let bodyDigest: String
 
-    public init(sender: String, hasStore: Bool) {
-        self.sender = sender
-        self.hasStore = hasStore
-    }
+    /// Whether this is the body that was signed.
+    public func cover(_ body: ByteBuffer) -> Bool { bodyDigest == ForwardingAuthority.digest(of: body) }
 }
 
 /// Signs requests that go from one instance to another, so that nobody else can claim to be one: what comes from an instance has been
 /// admitted, and is not admitted again.
 ///
-/// HMAC-SHA256 with a key that all instances share, over who, for whom, when, what is asked for, for which session, and the body. One that was overheard is good for the same
-/// request, at the same instance, for half a minute.
-public struct ForwardingAuthority: Sendable {
+/// HMAC-SHA256 with a key that all instances share, over who, for whom, when, what is asked for, for which session, and a digest of the body, so that
+/// the head alone tells. Requests are numbered, and each number is good once.
+public final class ForwardingAuthority: Sendable {
     /// How far the clocks of two instances may be apart, transport included.
     static let tolerance: Duration = .seconds(30)
 
     private let key: SymmetricKey
     private let own: String
+    /// Tells the numbers of this process from those of the one before it.
+    private let series = UInt64.random(in: .min ... .max)
+    private let lastNumber = Atomic<UInt64>(0)
+    private let received = NIOLockedValueBox(ReplayGuard(memory: tolerance * 2))
 
     init(key: SymmetricKey, own: String) {
         self.key = key
@@ -36,35 +41,85 @@ public struct ForwardingAuthority: Sendable {
     ///
     /// - Parameter receiver: the name of the instance that the request is for.
     public func sign(hasStore: Bool, for receiver: String, method: String, target: String, body: ByteBuffer, now: WallTime) -> String {
-        let fields = "\(own);\(now.milliseconds);\(hasStore ? 1 : 0)"
-        return "\(fields);\(mac(fields, receiver: receiver, method: method, target: target, body: body))"
+        let number = lastNumber.wrappingAdd(1, ordering: .relaxed).newValue
+        let fields = "\(own);\(series);\(number);\(now.milliseconds);\(hasStore ? 1 : 0);\(Self.digest(of: body))"
+        let code = HMAC<SHA256>.authenticationCode(
+            for: Self.signed(fields, receiver: receiver, method: method, target: target), using: key)
+        return "\(fields);\(Self.hexadecimal(code))"
     }
 
-    /// What the field says; nil unless an instance of this cluster signed it for this one, this request and about now.
-    public func verify(_ field: String, method: String, target: String, body: ByteBuffer, now: WallTime) -> ForwardClaims? {
-        guard let end = field.lastIndex(of: ";") else { return nil }
-        let fields = field[..<end]
-        let parts = fields.split(separator: ";", omittingEmptySubsequences: false)
-        guard parts.count == 3, let sent = Int64(parts[1]), parts[2] == "1" || parts[2] == "0" else { return nil }
-        guard WallTime(milliseconds: sent) > now - Self.tolerance, WallTime(milliseconds: sent) < now + Self.tolerance else { return nil }
-        let expected = mac(String(fields), receiver: own, method: method, target: target, body: body)
-        guard Self.areEqual(expected, field[field.index(after: end)...]) else { return nil }
-        return ForwardClaims(sender: String(parts[0]), hasStore: parts[2] == "1")
+    /// What the field says; nil unless an instance of this cluster signed it for this one, this request and about now, and it has not been here
+    /// before. The body is still to be compared (``ForwardClaims/cover(_:)``).
+    public func verify(_ field: String, method: String, target: String, now: WallTime) -> ForwardClaims? {
+        let parts = field.split(separator: ";", omittingEmptySubsequences: false)
+        guard parts.count == 7, let series = UInt64(parts[1]), let number = UInt64(parts[2]), let milliseconds = Int64(parts[3]),
+            parts[4] == "1" || parts[4] == "0", let code = Self.bytes(ofHexadecimal: parts[6])
+        else { return nil }
+        let sent = WallTime(milliseconds: milliseconds)
+        guard sent > now - Self.tolerance, sent < now + Self.tolerance else { return nil }
+        let fields = field[..<parts[5].endIndex]
+        guard
+            HMAC<SHA256>.isValidAuthenticationCode(
+                code, authenticating: Self.signed(fields, receiver: own, method: method, target: target), using: key)
+        else { return nil }
+        let sender = String(parts[0])
+        guard received.withLockedValue({ $0.admits(number, of: .init(name: sender, series: series), now: now) }) else { return nil }
+        return ForwardClaims(sender: sender, hasStore: parts[4] == "1", bodyDigest: String(parts[5]))
     }
 
-    private func mac(_ fields: String, receiver: String, method: String, target: String, body: ByteBuffer) -> String {
-        var code = HMAC<SHA256>(key: key)
-        code.update(data: Data("\(fields)\n\(receiver)\n\(method)\n\(target)\n".utf8))
-        body.withUnsafeReadableBytes { code.update(data: $0) }
-        return code.finalize().map { byte in
-            let digits = String(byte, radix: 16)
-            return byte < 16 ? "0" + digits : digits
-        }.joined()
+    private static func signed(_ fields: some StringProtocol, receiver: String, method: String, target: String) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(512)
+        bytes.append(contentsOf: fields.utf8)
+        for part in [receiver, method, target] {
+            bytes.append(UInt8(ascii: "\n"))
+            bytes.append(contentsOf: part.utf8)
+        }
+        return bytes
     }
 
-    /// In a time that does not tell where they differ.
-    private static func areEqual(_ left: String, _ right: Substring) -> Bool {
-        guard left.utf8.count == right.utf8.count else { return false }
-        return zip(left.utf8, right.utf8).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    static func digest(of body: ByteBuffer) -> String {
+        hexadecimal(
+            body.withUnsafeReadableBytes { bytes in
+                var hash = SHA256()
+                hash.update(bufferPointer: bytes)
+                return hash.finalize()
+            })
+    }
+
+    /// 32 bytes, lower case.
+    private static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+        let digits: StaticString = "0123456789abcdef"
+        return String(unsafeUninitializedCapacity: 64) { output in
+            var position = 0
+            for byte in bytes.prefix(32) {
+                output[position] = digits.utf8Start[Int(byte >> 4)]
+                output[position + 1] = digits.utf8Start[Int(byte & 15)]
+                position += 2
+            }
+            return position
+        }
+    }
+
+    private static func bytes(ofHexadecimal text: Substring) -> [UInt8]? {
+        guard text.utf8.count == 64 else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(32)
+        var high: UInt8?
+        for digit in text.utf8 {
+            let value: UInt8
+            switch digit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = digit - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = digit - UInt8(ascii: "a") + 10
+            default: return nil
+            }
+            if let first = high {
+                bytes.append(first << 4 | value)
+                high = nil
+            } else {
+                high = value
+            }
+        }
+        return bytes
     }
 }

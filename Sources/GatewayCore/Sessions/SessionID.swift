@@ -4,7 +4,8 @@ import Foundation
 /// A session id: a version-4 UUID whose random bits carry a keyed MAC, so that a forged id is told from one that this cluster
 /// made without a look-up.
 ///
-/// Bytes 0–7 are random but for the version nibble (60 bits), bytes 8–15 are the first 62 bits of HMAC-SHA256 over them and the variant.
+/// Bytes 0–7 are random but for the version nibble (60 bits), bytes 8–15 are the first 62 bits of HMAC-SHA256 over them and the variant. Among
+/// several instances the first 12 bits say where the session was made (``HomeHint``), and 48 are random.
 public struct SessionID: Sendable, Hashable, CustomStringConvertible {
     let high: UInt64
     let low: UInt64
@@ -84,9 +85,15 @@ public struct SessionID: Sendable, Hashable, CustomStringConvertible {
 /// Makes session ids and tells its own from forged ones.
 public struct SessionIDAuthority: Sendable {
     private let key: SymmetricKey
+    private let hint: HomeHint?
 
-    /// - Parameter key: the secret that all instances of a cluster share; at least 32 bytes.
-    public init(key: [UInt8]) { self.key = SymmetricKey(data: key) }
+    /// - Parameters:
+    ///   - key: the secret that all instances of a cluster share; at least 32 bytes.
+    ///   - hint: what new ids say of where their sessions are at home; nil: nothing.
+    public init(key: [UInt8], hint: HomeHint? = nil) {
+        self.key = SymmetricKey(data: key)
+        self.hint = hint
+    }
 
     /// A new id.
     public func make() -> SessionID {
@@ -96,7 +103,8 @@ public struct SessionIDAuthority: Sendable {
 
     /// The id for given random bits.
     public func make(random: UInt64) -> SessionID {
-        let high = random & ~0xF000 | 0x4000
+        let hinted = hint.map { UInt64($0.bits) << 52 | random & (1 << 52 - 1) } ?? random
+        let high = hinted & ~0xF000 | 0x4000
         return SessionID(high: high, low: mac(high))
     }
 

@@ -25,10 +25,10 @@ extension ClientConnection {
         }
         do throws(Refusal) {
             guard let target, let route, !head.hasOddCoding else { return refuse(.badTarget, closing: true) }
-            guard let revision = try admit(head, route: route, target: target) else { return }
+            guard let revision = try admit(head, received, route: route, target: target) else { return }
             // Kept only where another instance may serve it: a stream would hold it for as long as it is open.
             if server.gateway.forwarding != nil, route.mayBeForwarded {
-                forwardable = ForwardableRequest(head: received, field: head.forward)
+                forwardable = ForwardableRequest(head: received)
             }
             if route.isHot || forwardable != nil {
                 let isFeed = route == .events
@@ -61,7 +61,9 @@ extension ClientConnection {
     }
 
     /// Nil when the request is a preflight, which needs no more.
-    private func admit(_ head: RequestHead, route: HTTPRoute, target: RequestTarget) throws(Refusal) -> NamedRevision? {
+    private func admit(
+        _ head: RequestHead, _ received: HTTPRequestHead, route: HTTPRoute, target: RequestTarget
+    ) throws(Refusal) -> NamedRevision? {
         // Operators are answered in an overload too: a supervisor would end a gateway that is only busy.
         if !route.isForOperators {
             guard server.load.beginRequest() else {
@@ -70,12 +72,13 @@ extension ClientConnection {
             }
             request.holdsPlace = true
         }
-        // What an instance passes on it has checked. Whether it is one is seen before anything is done (``checkForward()``).
-        let saysForwarded = head.forward != nil && server.gateway.forwarding != nil && route.mayBeForwarded && head.method != .OPTIONS
-        if !saysForwarded {
+        if let field = head.forward, server.gateway.forwarding != nil, route.mayBeForwarded, head.method != .OPTIONS {
+            // What an instance passes on it has checked, and it decides what a web page may read.
+            try admitForward(field, received)
+        } else {
             try server.rules.checkSource(head, authority: target.authority, isProbe: route.isProbe)
+            if let origin = head.origin { request.rare { $0.origin = origin } }
         }
-        if let origin = head.origin { request.rare { $0.origin = origin } }
         if head.method == .OPTIONS, route != .unknown {
             state = .preflight(methods: methods(of: route), requested: head.requestedFields)
             return nil

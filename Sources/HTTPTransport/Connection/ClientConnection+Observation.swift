@@ -41,6 +41,8 @@ struct CurrentRequest {
         var trace: TraceContext?
         /// Of a web page that may read the answer.
         var origin: String?
+        /// What the instance says that has passed it on.
+        var claims: ForwardClaims?
     }
 
     private var rare: Rare?
@@ -57,6 +59,7 @@ struct CurrentRequest {
     var id: RequestID { rare?.id ?? RequestID(number: number) }
     var trace: TraceContext? { rare?.trace }
     var origin: String? { rare?.origin }
+    var claims: ForwardClaims? { rare?.claims }
 
     mutating func rare(_ set: (Rare) -> Void) {
         let rare = self.rare ?? Rare()

@@ -237,7 +237,7 @@ final class ClientConnection: ChannelDuplexHandler, RemovableChannelHandler, Reg
             respond(.noContent, body: nil, headers: CrossOrigin.preflight(methods: methods, requested: requested))
         case .reading(let admitted):
             state = .answering
-            if checkForward() {
+            if checkForwardedBody() {
                 forwardable?.body = body
                 serve(admitted)
             }

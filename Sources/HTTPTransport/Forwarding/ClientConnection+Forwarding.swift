@@ -8,26 +8,22 @@ import NIOHTTP1
 extension ClientConnection {
     // MARK: From another instance
 
-    /// Whether a request that says that an instance has passed it on is to be served; called when its body is complete.
-    func checkForward() -> Bool {
-        guard let forwardable, let field = forwardable.field else { return true }
+    /// Takes a request for one that another instance has passed on, if one has.
+    ///
+    /// - Throws: what is to be answered when none has.
+    func admitForward(_ field: String, _ head: HTTPRequestHead) throws(Refusal) {
         let claims = server.gateway.forwarding?.verify(
-            field, method: forwardable.head.method.rawValue, target: ForwardedHead.signed(forwardable.head), body: body,
-            now: server.gateway.clock.now())
-        guard let claims else {
-            let error = RPCError(
-                code: .invalidRequest,
-                message:
-                    "this request claims to come from another instance and was not signed by one, or long ago (check the instances' clocks)"
-            )
-            // Not 403: to the instance that has sent it, it says that nothing was done, and that another may be asked.
-            refuse(Refusal(status: .misdirectedRequest, code: "forbidden", error: error), closing: false)
-            return false
-        }
+            field, method: head.method.rawValue, target: ForwardedHead.signed(head), now: server.gateway.clock.now())
+        guard let claims else { throw .unsigned }
         request.source = .instance(hasStore: claims.hasStore)
-        // What a web page may read the first instance decides.
-        request.rare { $0.origin = nil }
-        return true
+        request.rare { $0.claims = claims }
+    }
+
+    /// Whether the body, which is complete, is what the instance has signed that passed the request on; answers itself when not.
+    func checkForwardedBody() -> Bool {
+        guard let claims = request.claims, !claims.cover(body) else { return true }
+        refuse(.unsigned, closing: false)
+        return false
     }
 
     /// Tells the instance that has passed the request on that it is not for this one.
@@ -140,15 +136,21 @@ extension ClientConnection {
         if !isKeepAlive { headers.add(name: "connection", value: "close") }
         waitingBytes = 0
         answerBegins(head.status, headers: &headers, isStream: isStream)
-        context.writeAndFlush(
+        context.write(
             wrapOutboundOut(.head(HTTPResponseHead(version: version, status: head.status, headers: headers))), promise: nil)
     }
 
     func forwardSent(_ bytes: ByteBuffer, of forward: Forward) {
         guard let context, case .forwarding(let current) = state, current === forward else { return }
         guard request.method != .HEAD else { return }
-        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
         if !context.channel.isWritable { forward.clientIsWritable(false) }
+    }
+
+    /// What has come so far goes out in one write.
+    func forwardPaused(_ forward: Forward) {
+        guard let context, case .forwarding(let current) = state, current === forward else { return }
+        context.flush()
     }
 
     func forwardEnded(_ forward: Forward) {
@@ -219,6 +221,15 @@ extension ClientConnection {
 }
 
 extension Refusal {
+    /// Not 403: to the instance that has sent it, it says that nothing was done, and that another may be asked.
+    static let unsigned = Refusal(
+        status: .misdirectedRequest, code: "forbidden",
+        error: RPCError(
+            code: .invalidRequest,
+            message:
+                "this request claims to come from another instance and was not signed by one, or long ago (check the instances' clocks), or was here before"
+        ))
+
     /// The instance that has the session cannot be reached. Another may reach it.
     static let unreachable = Refusal(
         status: .misdirectedRequest, code: "unavailable",

@@ -78,6 +78,11 @@ final class Forward: PeerResponseReceiver {
         connection?.forwardSent(bytes, of: self)
     }
 
+    func peerPaused() {
+        guard !isOver, hasBegun else { return }
+        connection?.forwardPaused(self)
+    }
+
     func peerEnded() {
         guard !isOver else { return }
         let connection = connection

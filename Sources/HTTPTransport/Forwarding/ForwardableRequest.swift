@@ -5,8 +5,6 @@ import NIOHTTP1
 /// A request as it came, kept until it is known which instance serves it. A gateway that is alone keeps none.
 final class ForwardableRequest {
     let head: HTTPRequestHead
-    /// What another instance says of itself that passed the request on; not looked at before the body is complete.
-    let field: String?
     var body = ByteBuffer()
     /// Where it was sent in vain.
     var tried = TriedInstances()
@@ -17,10 +15,7 @@ final class ForwardableRequest {
     /// Goes on with it once a place for it was not there; looks again.
     var retry: ((ClientConnection) -> Void)?
 
-    init(head: HTTPRequestHead, field: String?) {
-        self.head = head
-        self.field = field
-    }
+    init(head: HTTPRequestHead) { self.head = head }
 
     /// How long to wait before the session is looked for again.
     func nextPause() -> TimeAmount {

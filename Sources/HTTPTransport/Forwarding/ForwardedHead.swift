@@ -9,15 +9,41 @@ enum ForwardedHead {
     /// Of the answer to a request that another instance has to serve: which one has the session, if that is known.
     static let homeField = "mcp-gateway-home"
 
-    /// Fields that are between the two ends of one connection (RFC 9110, section 7.6.1).
-    private static let hopByHop: Set<String> = [
-        "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect", "host", "content-length",
-    ]
+    /// Fields that are between the two ends of one connection (RFC 9110, section 7.6.1), and the length, which is written anew.
+    private static func isHopByHop(_ name: String) -> Bool {
+        switch name.utf8.count {
+        case 2: name.isField("te")
+        case 4: name.isField("host")
+        case 6: name.isField("expect")
+        case 7: name.isField("trailer") || name.isField("upgrade")
+        case 10: name.isField("connection") || name.isField("keep-alive")
+        case 14: name.isField("content-length")
+        case 16: name.isField("proxy-connection")
+        case 17: name.isField("transfer-encoding")
+        default: false
+        }
+    }
+
     /// Of a request: what the first instance has checked, and answers for itself.
-    private static let ownOfRequest: Set<String> = ["origin", "x-request-id", field]
-    private static let ownOfResponse: Set<String> = [
-        "x-request-id", "vary", "access-control-allow-origin", "access-control-expose-headers", homeField,
-    ]
+    private static func isOwnOfRequest(_ name: String) -> Bool {
+        switch name.utf8.count {
+        case 6: name.isField("origin")
+        case 12: name.isField("x-request-id")
+        case 19: name.isField("mcp-gateway-forward")
+        default: false
+        }
+    }
+
+    private static func isOwnOfResponse(_ name: String) -> Bool {
+        switch name.utf8.count {
+        case 4: name.isField("vary")
+        case 12: name.isField("x-request-id")
+        case 16: name.isField("mcp-gateway-home")
+        case 27: name.isField("access-control-allow-origin")
+        case 29: name.isField("access-control-expose-headers")
+        default: false
+        }
+    }
 
     /// What of a head is signed besides the method: the target, and the fields that say whose request it is and from where on.
     static func signed(_ head: HTTPRequestHead) -> String {
@@ -31,8 +57,7 @@ enum ForwardedHead {
         headers.reserveCapacity(head.headers.count + 4)
         headers.add(name: "host", value: host)
         for (name, value) in head.headers {
-            let lower = name.lowercased()
-            if !hopByHop.contains(lower), !ownOfRequest.contains(lower) { headers.add(name: name, value: value) }
+            if !isHopByHop(name), !isOwnOfRequest(name) { headers.add(name: name, value: value) }
         }
         headers.add(name: "x-request-id", value: requestID)
         headers.add(name: field, value: signature)
@@ -45,8 +70,7 @@ enum ForwardedHead {
         var headers = HTTPHeaders()
         headers.reserveCapacity(head.headers.count + 4)
         for (name, value) in head.headers {
-            let lower = name.lowercased()
-            guard !ownOfResponse.contains(lower), lower == "content-length" || !hopByHop.contains(lower) else { continue }
+            guard !isOwnOfResponse(name), !isHopByHop(name) || name.isField("content-length") else { continue }
             headers.add(name: name, value: value)
         }
         return headers

@@ -5,6 +5,8 @@ import NIOHTTP1
 protocol PeerResponseReceiver: AnyObject {
     func peerResponded(_ head: HTTPResponseHead)
     func peerSent(_ bytes: ByteBuffer)
+    /// That was all for now.
+    func peerPaused()
     func peerEnded()
     /// - Parameter wasSent: the instance may have got the request.
     func peerFailed(wasSent: Bool, reason: String)
@@ -83,6 +85,11 @@ final class PeerConnection: ChannelInboundHandler {
             if isKeepAlive, receiver != nil { pool?.putBack(self, address: address) } else { context.close(promise: nil) }
             receiver?.peerEnded()
         }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        receiver?.peerPaused()
+        context.fireChannelReadComplete()
     }
 
     func channelInactive(context: ChannelHandlerContext) { fail("the connection ended") }

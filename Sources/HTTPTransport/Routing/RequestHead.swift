@@ -146,7 +146,7 @@ extension String {
     /// Compares a field name without regard to case. `lowercase` must be lower case.
     ///
     /// - Parameter asPrefix: more may follow.
-    fileprivate func isField(_ lowercase: StaticString, asPrefix: Bool = false) -> Bool {
+    func isField(_ lowercase: StaticString, asPrefix: Bool = false) -> Bool {
         var index = 0
         let count = lowercase.utf8CodeUnitCount
         for byte in utf8 {

@@ -36,6 +36,11 @@ struct NGINXConfigCommand: ParsableCommand {
     @Option(help: "How the next instance is chosen: least_conn or round_robin.")
     var balance = NGINXConfiguration.Balance.leastConnections
 
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Send the requests of a session to the instance that made it while it is there, which saves a hop; else to any.")
+    var affinity = true
+
     @Flag(help: "Only what belongs into the http block of another configuration.")
     var onlyHTTP = false
 
@@ -92,6 +97,7 @@ struct NGINXConfigCommand: ParsableCommand {
         do {
             var configuration = try NGINXConfiguration(settings: settings, addresses: instance)
             configuration.balance = balance
+            configuration.hasAffinity = affinity
             configuration.listen = listen
             configuration.serverNames = serverName
             if let tlsCertificate, let tlsKey {

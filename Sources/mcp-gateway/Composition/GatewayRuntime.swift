@@ -39,7 +39,7 @@ final class GatewayRuntime: Sendable {
         metrics = GatewayMetrics(settings)
         eventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
         stores = try await GatewayStores.open(settings, isDurable: isDurable, eventLoopGroup: eventLoopGroup)
-        let authority = SessionIDAuthority(key: stores.signingKey)
+        let authority = SessionIDAuthority(key: stores.signingKey, hint: stores.homeHint)
         let probe = StreamableHTTPClientConfiguration(url: "http://127.0.0.1")
         httpClient = HTTPClient(eventLoopGroup: eventLoopGroup, configuration: probe.httpClientConfiguration)
         let builtins =

@@ -14,6 +14,8 @@ struct GatewayStores: Sendable {
     let cluster: ClusterServices?
     /// The secret of session ids; all instances that share the stores have the same.
     let signingKey: [UInt8]
+    /// What new session ids say of where their sessions are at home.
+    let homeHint: HomeHint?
     /// The time that goes into them, and that whoever shares them agrees on.
     let clock: GatewayClock
     let health: @Sendable () -> Health
@@ -47,7 +49,7 @@ struct GatewayStores: Sendable {
 
     private static func embedded(_ store: EmbeddedStore) throws -> GatewayStores {
         GatewayStores(
-            sessions: store, events: store, cluster: nil, signingKey: try store.signingKey(), clock: .system,
+            sessions: store, events: store, cluster: nil, signingKey: try store.signingKey(), homeHint: nil, clock: .system,
             health: { Health(store: store.failure, eventLog: store.eventLogFailure) },
             collect: { collection in
                 let statistics = store.statistics
@@ -84,7 +86,8 @@ struct GatewayStores: Sendable {
             logger: LogModule.store.logger)
         return GatewayStores(
             sessions: store, events: store, cluster: ClusterServices(directory: store, ownership: store, bus: store),
-            signingKey: store.signingKey(), clock: store.agreedClock,
+            signingKey: store.signingKey(), homeHint: HomeHint(authority: String(instance.address.trimmingPrefix("http://"))),
+            clock: store.agreedClock,
             health: { Health(store: store.failure, eventLog: store.eventLogFailure) },
             collect: { RedisStoreMetrics.collect(store, $0) },
             close: { await store.close() })

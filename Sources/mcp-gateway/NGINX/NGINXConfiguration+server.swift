@@ -114,12 +114,12 @@ extension NGINXConfiguration {
 
     private var locations: String {
         let notFound = Self.apiError("not_found", "there is nothing at this path; MCP is served at /mcp")
-        let mcp = ["= /mcp", "~ ^/servers/", "= /sse", "= /messages"].map { "location \($0) { proxy_pass http://mcp_gateway; }" }
+        let mcp = ["= /mcp", "~ ^/servers/", "= /sse", "= /messages"].map { "location \($0) { proxy_pass http://\(first); }" }
         return """
             \(mcp.joined(separator: "\n"))
             location = /sse/events {
                 error_page 421 = @next;
-                proxy_pass http://mcp_gateway;
+                proxy_pass http://\(first);
             }
             # Its 413, 502 and 504 are answers of the gateway, and pass: also that a body is too large, if it is not far too large.
             location ~ ^/api/ {
@@ -127,7 +127,7 @@ extension NGINXConfiguration {
                 # A call is answered when it is done, without a sign of life before.
                 proxy_read_timeout \(callTimeout.nginxText);
                 client_max_body_size \(limits.maxBodyBytes * 2);
-                proxy_pass http://mcp_gateway;
+                proxy_pass http://\(first);
             }
             # Of any one instance. Probes of NGINX and of what is behind it; each instance has its own too.
             location = /health { proxy_pass http://mcp_gateway; }

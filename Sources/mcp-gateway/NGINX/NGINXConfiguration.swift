@@ -35,6 +35,8 @@ struct NGINXConfiguration: Equatable {
     /// The instances as `host:port`; at least one, each once.
     var instances: [String]
     var balance = Balance.leastConnections
+    /// Whether the requests of a session go to the instance that made it, as long as it is there.
+    var hasAffinity = true
     /// Value of `listen`: a port, or `address:port`.
     var listen = "127.0.0.1:8080"
     var serverNames: [String] = []

@@ -18,13 +18,15 @@ struct ForwardingAuthorityTests {
         _ field: String, own: String = "b", method: String = "POST", target: String = "/mcp", body: String = "{}", after: Duration = .zero,
         key: SymmetricKey? = nil
     ) -> ForwardClaims? {
-        ForwardingAuthority(key: key ?? self.key, own: own)
-            .verify(field, method: method, target: target, body: ByteBuffer(string: body), now: now + after)
+        let claims = ForwardingAuthority(key: key ?? self.key, own: own).verify(field, method: method, target: target, now: now + after)
+        return claims?.cover(ByteBuffer(string: body)) == true ? claims : nil
     }
 
     @Test("the receiver learns who sends and whether that one has the store", arguments: [true, false])
     func accepts(hasStore: Bool) {
-        #expect(verify(field(hasStore: hasStore)) == ForwardClaims(sender: "a", hasStore: hasStore))
+        let claims = verify(field(hasStore: hasStore))
+        #expect(claims?.sender == "a")
+        #expect(claims?.hasStore == hasStore)
     }
 
     @Test("nobody else, nothing else, no other time and no other cluster")
@@ -41,9 +43,69 @@ struct ForwardingAuthorityTests {
         #expect(verify(field().replacing("a;", with: "b;")) == nil)
     }
 
-    @Test("what is no signature is none", arguments: ["", ";", "a;1;1", "a;x;1;00", "a;1;2;00", "a;1;1;", "é;1;1;00"])
+    @Test(
+        "what is no signature is none",
+        arguments: ["", ";", "a;1;1", "a;x;1;00", "a;1;2;00", "a;1;1;", "é;1;1;00", "a;1;1;1800000000000;1;;", ";;;;;;"])
     func nonsense(field: String) {
         #expect(verify(field) == nil)
+    }
+
+    @Test("one that was overheard is good for nothing")
+    func replay() {
+        let receiver = ForwardingAuthority(key: key, own: "b")
+        let sender = ForwardingAuthority(key: key, own: "a")
+        func sign() -> String { sender.sign(hasStore: true, for: "b", method: "POST", target: "/mcp", body: body, now: now) }
+        let (first, second) = (sign(), sign())
+        for field in [second, first] {
+            #expect(receiver.verify(field, method: "POST", target: "/mcp", now: now) != nil)
+            #expect(receiver.verify(field, method: "POST", target: "/mcp", now: now + .seconds(1)) == nil)
+        }
+        // A sender that has started again counts anew.
+        let later = ForwardingAuthority(key: key, own: "a").sign(
+            hasStore: true, for: "b", method: "POST", target: "/mcp", body: body, now: now)
+        #expect(receiver.verify(later, method: "POST", target: "/mcp", now: now) != nil)
+    }
+}
+
+@Suite("Numbers that are good once")
+struct ReplayGuardTests {
+    private let now = WallTime(milliseconds: 1_800_000_000_000)
+
+    /// Which of the numbers are let in.
+    private func admitted(_ numbers: [UInt64], by guardian: inout ReplayGuard, series: UInt64 = 1, after: Duration = .zero) -> [UInt64] {
+        var admitted: [UInt64] = []
+        for number in numbers where guardian.admits(number, of: .init(name: "a", series: series), now: now + after) {
+            admitted.append(number)
+        }
+        return admitted
+    }
+
+    @Test("in any order within the window, each once")
+    func once() {
+        var guardian = ReplayGuard(memory: .seconds(60))
+        let numbers: [UInt64] = [5, 1, 4, 70_000, 69_999, 6000, 200_000, 134_465]
+        #expect(admitted(numbers, by: &guardian) == numbers)
+        #expect(admitted(numbers, by: &guardian) == [])
+        #expect(admitted([200_000 - 65_536], by: &guardian) == [], "too far behind to be known")
+        #expect(admitted([200_000 - 65_534], by: &guardian) == [200_000 - 65_534])
+    }
+
+    @Test("all of a long row of numbers, with a gap that is as long as the window")
+    func row() {
+        var guardian = ReplayGuard(memory: .seconds(60))
+        let numbers = Array(1...1000) + Array(66_536...67_000) as [UInt64]
+        #expect(admitted(numbers, by: &guardian) == numbers)
+        #expect(admitted(numbers, by: &guardian) == [])
+    }
+
+    @Test("a series is remembered for as long as its requests are young enough to be taken")
+    func memory() {
+        var guardian = ReplayGuard(memory: .seconds(60))
+        #expect(admitted([1], by: &guardian) == [1])
+        #expect(admitted([1], by: &guardian, series: 2, after: .seconds(59)) == [1])
+        #expect(admitted([1], by: &guardian, after: .seconds(59)) == [])
+        #expect(admitted([1], by: &guardian, series: 3, after: .seconds(120)) == [1])
+        #expect(admitted([1], by: &guardian, after: .seconds(120)) == [1])
     }
 }
 

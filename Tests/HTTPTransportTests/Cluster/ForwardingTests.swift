@@ -195,7 +195,7 @@ struct ForwardingTests {
     func forged() async throws {
         try await pair { _, a, _ in
             let session = try await a.server.session()
-            for field in ["b;1800000000000;1;00", "nonsense", "b;1800000000000;1;" + String(repeating: "0", count: 64)] {
+            for field in ["b;1800000000000;1;00", "nonsense", "b;1;1;1800000000000;1;;" + String(repeating: "0", count: 64)] {
                 let answer = try await a.server.response(
                     to: Request.post(
                         Request.ping(), session: session, fields: [("mcp-gateway-forward", field), ("origin", "http://evil.example")]))
@@ -207,6 +207,28 @@ struct ForwardingTests {
                     #expect(try await a.server.response(to: other).status == 403)
                 }
             }
+        }
+    }
+
+    @Test("what an instance has signed is served once, with the body that it has signed")
+    func signed() async throws {
+        try await pair { _, a, b in
+            let session = try await a.server.session()
+            let body = Request.ping()
+            func sign(_ text: String) throws -> String {
+                let forwarding = try #require(b.server.gateway.forwarding)
+                return forwarding.sign(
+                    hasStore: true, for: "a", method: "POST", target: "/mcp\n\(session)\n\n", body: ByteBuffer(string: text),
+                    now: b.server.gateway.clock.now())
+            }
+            func status(_ field: String) async throws -> Int {
+                try await a.server.response(to: Request.post(body, session: session, fields: [("mcp-gateway-forward", field)])).status
+            }
+            let field = try sign(body)
+            #expect(try await status(field) == 200)
+            #expect(try await status(field) == 421)
+            #expect(try await status(try sign(body + " ")) == 421)
+            #expect(try await status(try sign(body)) == 200)
         }
     }
 
