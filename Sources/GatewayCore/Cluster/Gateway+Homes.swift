@@ -40,10 +40,11 @@ extension Gateway {
             case .lapsed: return completion(.success(placeWithoutLease(of: session, for: source, tried: tried, in: cluster)))
             }
         }
-        guard authority.isGenuine(id) else { return completion(.success(.unknown)) }
+        // Of what is known there was a session.
         if source.isClient, let home = knownHome(of: id, in: cluster), !tried.contains(home) {
             return completion(.success(.elsewhere(home)))
         }
+        guard authority.isGenuine(id) else { return completion(.success(.unknown)) }
         // On its way out it takes nothing over.
         guard !isDraining else {
             let next = source.isClient ? successor(tried: tried, in: cluster) : nil
