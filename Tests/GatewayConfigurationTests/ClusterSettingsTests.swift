@@ -123,13 +123,13 @@ import Testing
         #expect(settings.clusterAddress() == "http://127.0.0.1:3001")
         settings.host = "::1"
         #expect(settings.clusterAddress(port: 4000) == "http://[::1]:4000")
-        settings.cluster.address = "https://gateway-1.internal"
-        #expect(settings.clusterAddress(port: 4000) == "https://gateway-1.internal")
+        settings.cluster.address = "http://gateway-1.internal"
+        #expect(settings.clusterAddress(port: 4000) == "http://gateway-1.internal")
     }
 
     @Test(
         "addresses of instances have no path, user or other scheme",
-        arguments: ["10.0.0.1:3001", "http://", "http://a/mcp", "http://user@a", "ftp://a", "http://a:port"])
+        arguments: ["10.0.0.1:3001", "http://", "http://a/mcp", "http://user@a", "https://a", "http://a:port"])
     func addresses(address: String) throws {
         #expect(try problems("{\"gateway\": {\"cluster\": {\"address\": \"\(address)\"}}}").count == 1)
         #expect(try problems("{\"gateway\": {\"nginx\": {\"instances\": [\"\(address)\"]}}}").count == 1)
@@ -137,7 +137,10 @@ import Testing
 
     @Test(
         "an address that says nothing to other instances is refused where there may be some",
-        arguments: ["\"port\": 0", "\"host\": \"0.0.0.0\", \"insecureAllowRemote\": true"])
+        arguments: [
+            "\"port\": 0", "\"host\": \"0.0.0.0\", \"insecureAllowRemote\": true",
+            "\"host\": \"fe80::1%eth0\", \"insecureAllowRemote\": true",
+        ])
     func unsayable(setting: String) throws {
         let environment = ["SESSION_STORE": "redis", "REDIS_URL": "redis://r"]
         let found = try problems("{\"gateway\": {\(setting)}}", environment: environment)

@@ -53,7 +53,7 @@ import Testing
         case .choice(let choice):
             choice.values.last { $0 != key.defaultText }.map { ($0, "\"\($0)\"") } ?? ("", "\"\"")
         case .list(.origin): ("https://a.example,http://b.example:8080", #"["https://a.example", "http://b.example:8080"]"#)
-        case .list(.httpAddress): ("http://a.example:1,https://b.example", #"["http://a.example:1", "https://b.example"]"#)
+        case .list(.httpAddress): ("http://a.example:1,http://b.example", #"["http://a.example:1", "http://b.example"]"#)
         case .list(.logLevel): ("gateway.http=debug,gateway=warning", #"["gateway.http=debug", "gateway=warning"]"#)
         case .list: ("a.example,b.example:80", #"["a.example", "b.example:80"]"#)
         case .text(.path): ("/some/where", "\"/some/where\"")

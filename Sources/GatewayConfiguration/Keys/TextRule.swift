@@ -1,4 +1,5 @@
 import Foundation
+import GatewayCore
 
 /// The shape that a string must have.
 enum TextRule: Sendable, Equatable {
@@ -58,7 +59,7 @@ enum TextRule: Sendable, Equatable {
             return Self.isHostWithPort(text) ? nil : "must be a \(wanted)"
         case .origin: return Self.originProblem(text)
         case .httpURL: return Self.urlProblem(text)
-        case .httpAddress: return Self.isAddress(text) ? nil : "must be an \(wanted), without a path"
+        case .httpAddress: return Self.addressProblem(text)
         case .redisURL: return RedisURL.problem(with: text)
         case .keyPrefix:
             let isValid =
@@ -91,9 +92,13 @@ enum TextRule: Sendable, Equatable {
         return nil
     }
 
-    private static func isAddress(_ text: String) -> Bool {
-        for scheme in ["http://", "https://"] where text.hasPrefix(scheme) { return isHostWithPort(String(text.dropFirst(scheme.count))) }
-        return false
+    private static func addressProblem(_ text: String) -> String? {
+        do {
+            _ = try InstanceAddress(text)
+            return nil
+        } catch {
+            return error.description
+        }
     }
 
     private static func isHost(_ text: String) -> Bool {

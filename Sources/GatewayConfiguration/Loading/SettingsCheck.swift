@@ -1,3 +1,5 @@
+import GatewayCore
+
 /// What no key can say by itself: settings that do not go together.
 struct SettingsCheck {
     var settings: GatewaySettings
@@ -27,7 +29,7 @@ struct SettingsCheck {
                     "embedded"
                     """))
         }
-        if settings.transport == .http, settings.cluster.address == nil, settings.port == 0 || isEveryAddress(settings.host) {
+        if settings.transport == .http, settings.cluster.address == nil, !saysWhereItIs {
             problems.append(
                 problem(
                     "cluster.address",
@@ -63,7 +65,11 @@ struct SettingsCheck {
             ] : []
     }
 
-    private func isEveryAddress(_ host: String) -> Bool { ["0.0.0.0", "::", "[::]"].contains(host) }
+    /// Whether others can do something with where this instance listens.
+    private var saysWhereItIs: Bool {
+        guard let address = try? InstanceAddress(settings.clusterAddress()) else { return false }
+        return !["0.0.0.0", "::"].contains(address.host)
+    }
 
     private func problem(_ key: String, _ message: String) -> ConfigurationProblem {
         ConfigurationProblem(origin: origin(key) ?? .flag("--\(key)"), key: "gateway.\(key)", message: message)

@@ -85,7 +85,8 @@ extension ClientConnection {
 
     /// Has another instance serve the request. What it says goes to the client as it is.
     func forward(to target: InstanceRecord, session: SessionID?) {
-        guard let context, let forwardable, let forwarding = server.gateway.forwarding, let address = PeerAddress(target.address) else {
+        guard let context, let forwardable, let forwarding = server.gateway.forwarding, let address = try? InstanceAddress(target.address)
+        else {
             return refuse(.unreachable, closing: false)
         }
         let gateway = server.gateway

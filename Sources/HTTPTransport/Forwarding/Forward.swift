@@ -21,7 +21,7 @@ final class Forward: PeerResponseReceiver {
         self.connection = connection
     }
 
-    func start(_ head: HTTPRequestHead, body: ByteBuffer, address: PeerAddress, pool: PeerPool) {
+    func start(_ head: HTTPRequestHead, body: ByteBuffer, address: InstanceAddress, pool: PeerPool) {
         pool.withConnection(to: address) { result in
             guard !self.isOver else {
                 if case .success(let peer) = result { peer.cancel() }

@@ -1,3 +1,4 @@
+import GatewayCore
 import NIOCore
 import NIOHTTP1
 
@@ -18,7 +19,7 @@ final class PeerConnection: ChannelInboundHandler {
     typealias OutboundOut = HTTPClientRequestPart
 
     private weak var pool: PeerPool?
-    private let address: PeerAddress
+    private let address: InstanceAddress
     private var context: ChannelHandlerContext?
     private var receiver: (any PeerResponseReceiver)?
     private var isKeepAlive = true
@@ -27,7 +28,7 @@ final class PeerConnection: ChannelInboundHandler {
     /// When it became idle.
     private(set) var idleSince = NIODeadline.now()
 
-    init(pool: PeerPool, address: PeerAddress) {
+    init(pool: PeerPool, address: InstanceAddress) {
         self.pool = pool
         self.address = address
     }

@@ -3,34 +3,6 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// Where another instance listens.
-struct PeerAddress: Hashable, Sendable {
-    let host: String
-    let port: Int
-
-    /// Of `http://<host>:<port>`; nil for anything else.
-    init?(_ url: String) {
-        guard url.hasPrefix("http://") else { return nil }
-        var rest = url.dropFirst(7)
-        if let slash = rest.firstIndex(of: "/") { rest = rest[..<slash] }
-        if rest.hasPrefix("["), let end = rest.firstIndex(of: "]") {
-            host = String(rest[rest.index(after: rest.startIndex)..<end])
-            let after = rest[rest.index(after: end)...]
-            guard after.isEmpty || after.hasPrefix(":") && Int(after.dropFirst()) != nil else { return nil }
-            port = Int(after.dropFirst()) ?? 80
-        } else {
-            let parts = rest.split(separator: ":", omittingEmptySubsequences: false)
-            guard let name = parts.first, !name.isEmpty, parts.count <= 2 else { return nil }
-            guard parts.count == 1 || Int(parts[1]) != nil else { return nil }
-            host = String(name)
-            port = parts.count == 2 ? Int(parts[1]) ?? 80 : 80
-        }
-    }
-
-    /// As `Host` says it.
-    var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-}
-
 /// The connections of one event loop to other instances. Confined to the loop.
 final class PeerPool {
     /// How long to wait for a connection.
@@ -47,7 +19,7 @@ final class PeerPool {
     private static let userTimeout = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_USER_TIMEOUT))
 
     private let eventLoop: any EventLoop
-    private var idle: [PeerAddress: [PeerConnection]] = [:]
+    private var idle: [InstanceAddress: [PeerConnection]] = [:]
 
     /// - Parameter peerIdleTimeout: when the other instances, which have the same configuration, close an idle connection.
     init(eventLoop: any EventLoop, peerIdleTimeout: TimeAmount) {
@@ -56,7 +28,7 @@ final class PeerPool {
     }
 
     /// Hands a connection over, at once when one is idle.
-    func withConnection(to address: PeerAddress, _ body: @escaping (Result<PeerConnection, any Error>) -> Void) {
+    func withConnection(to address: InstanceAddress, _ body: @escaping (Result<PeerConnection, any Error>) -> Void) {
         while let connection = idle[address]?.popLast() {
             guard connection.isOpen else { continue }
             guard NIODeadline.now() - connection.idleSince < idleTime else {
@@ -81,7 +53,7 @@ final class PeerPool {
             .whenComplete { result in completion.value(result.map { _ in connection.value }) }
     }
 
-    func putBack(_ connection: PeerConnection, address: PeerAddress) {
+    func putBack(_ connection: PeerConnection, address: InstanceAddress) {
         guard idle[address, default: []].count < Self.maxIdle else { return connection.cancel() }
         idle[address, default: []].append(connection)
     }

@@ -1,4 +1,5 @@
 import GatewayConfiguration
+import GatewayCore
 
 /// What the user said is wrong, and what to do.
 struct NGINXOptionError: Error, CustomStringConvertible, Equatable {
@@ -41,21 +42,11 @@ extension NGINXConfiguration {
 
     /// `http://host` and `http://host:port` → `host:port`.
     static func instance(_ address: String) throws(NGINXOptionError) -> String {
-        guard address.hasPrefix("http://") else {
-            let reason =
-                address.hasPrefix("https://")
-                ? "instances are reached over http: the gateway itself serves no TLS"
-                : "an instance is named by an address such as http://10.0.0.5:3001"
-            throw NGINXOptionError(description: "\(address): \(reason)")
+        do {
+            return try InstanceAddress(address).authority
+        } catch {
+            throw NGINXOptionError(description: "\(address) is no instance: it \(error)")
         }
-        let text = String(address.dropFirst("http://".count))
-        let isBracketed = text.hasPrefix("[")
-        let host = isBracketed ? text.prefix(through: text.firstIndex(of: "]") ?? text.startIndex) : text.prefix { $0 != ":" }
-        let rest = text.dropFirst(host.count)
-        guard host.count > (isBracketed ? 2 : 0), host.utf8.allSatisfy(isPartOfHost),
-            rest.isEmpty || isPort(rest.dropFirst()) && rest.first == ":"
-        else { throw NGINXOptionError(description: "\(address): an instance is named by an address such as http://10.0.0.5:3001") }
-        return rest.isEmpty ? "\(host):80" : text
     }
 
     /// Why a value of `listen` is not acceptable.
