@@ -260,8 +260,10 @@ struct OutageTests {
             // What Redis does not know any more is executed later than what comes after it.
             if number % 70 == 0 { try await killer.raw("SCRIPT", "FLUSH") }
             if number % 100 == 0 {
+                let reconnects = store.redisStatistics.reconnects
                 try await killer.raw("CLIENT", "KILL", "TYPE", "normal")
-                try await Task.sleep(for: .milliseconds(number % 300 == 0 ? 20 : 1))
+                // What is asked for next waits now for a connection, now it is sent at once on a new one.
+                if number % 300 == 0 { try await eventually("it is connected again") { store.redisStatistics.reconnects > reconnects } }
             }
         }
         await store.flush()
