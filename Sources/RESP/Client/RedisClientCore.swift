@@ -44,9 +44,7 @@ final class RedisClientCore {
             onConnected: { [weak self] in self?.connected($0) }, onFailure: { [weak self] in self?.failedToConnect($0) })
         reconnect.connect()
         guard let finder = connector.finder else { return }
-        let watches = SentinelWatches(
-            finder: finder, configuration: configuration, counters: shared.counters, eventLoop: eventLoop, logger: logger
-        ) { [weak self] in self?.received($0) }
+        let watches = SentinelWatches(finder: finder) { [weak self] in self?.received($0) }
         self.watches = watches
         watches.extend()
     }

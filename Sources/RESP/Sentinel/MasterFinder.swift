@@ -10,10 +10,10 @@ final class MasterFinder {
     }
 
     let masterName: String
-    private let configuration: RedisConfiguration
-    private let counters: RedisCounters
-    private let eventLoop: any EventLoop
-    private let logger: Logger
+    let configuration: RedisConfiguration
+    let counters: RedisCounters
+    let eventLoop: any EventLoop
+    let logger: Logger
     var sentinels: SentinelList
 
     init(

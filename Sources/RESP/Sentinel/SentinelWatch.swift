@@ -22,10 +22,6 @@ final class SentinelWatch {
 
     let sentinel: RedisAddress
     private let finder: MasterFinder
-    private let configuration: RedisConfiguration
-    private let counters: RedisCounters
-    private let eventLoop: any EventLoop
-    private let logger: Logger
     private let onNews: (SentinelNews) -> Void
     private var backoff: ReconnectBackoff
     private var connection: RedisConnection?
@@ -34,25 +30,19 @@ final class SentinelWatch {
     private var unanswered = 0
     private var isStopped = false
 
-    init(
-        _ sentinel: RedisAddress, finder: MasterFinder, configuration: RedisConfiguration, counters: RedisCounters,
-        eventLoop: any EventLoop, logger: Logger,
-        onNews: @escaping (SentinelNews) -> Void
-    ) {
+    init(_ sentinel: RedisAddress, finder: MasterFinder, onNews: @escaping (SentinelNews) -> Void) {
         self.sentinel = sentinel
         self.finder = finder
-        self.configuration = configuration
-        self.counters = counters
-        self.eventLoop = eventLoop
-        self.logger = logger
         self.onNews = onNews
+        let configuration = finder.configuration
         backoff = ReconnectBackoff(base: TimeAmount(configuration.reconnectBaseDelay), max: TimeAmount(configuration.reconnectMaxDelay))
     }
 
     func start() {
         guard !isStopped else { return }
         connection = RedisConnection.connect(
-            to: sentinel, settings: RedisConnection.Settings(sentinel: configuration), counters: counters, eventLoop: eventLoop
+            to: sentinel, settings: RedisConnection.Settings(sentinel: finder.configuration), counters: finder.counters,
+            eventLoop: finder.eventLoop
         ) { [weak self] result in
             switch result {
             case .success(let connection): self?.listen(connection)
@@ -81,7 +71,7 @@ final class SentinelWatch {
         if connection.isRESP3 { connection.write(RedisCommand("SENTINEL", "GET-MASTER-ADDR-BY-NAME", .text(finder.masterName)).bytes) }
         connection.flush()
         backoff.reset()
-        logger.debug("listening to a sentinel", metadata: ["address": "\(connection.address)"])
+        finder.logger.debug("listening to a sentinel", metadata: ["address": "\(connection.address)"])
         // RESP2 takes no other commands on a connection that is subscribed.
         if !connection.isRESP3 { askElsewhere() }
     }
@@ -111,8 +101,8 @@ final class SentinelWatch {
         connection = nil
         guard !isStopped else { return }
         finder.sentinels.demote(sentinel)
-        logger.debug("not listening to a sentinel", metadata: ["address": "\(sentinel)", "reason": "\(failure.description)"])
-        timer = eventLoop.run(in: backoff.next(fraction: .random(in: 0...1))) { [weak self] in self?.start() }
+        finder.logger.debug("not listening to a sentinel", metadata: ["address": "\(sentinel)", "reason": "\(failure.description)"])
+        timer = finder.eventLoop.run(in: backoff.next(fraction: .random(in: 0...1))) { [weak self] in self?.start() }
     }
 }
 
