@@ -174,7 +174,6 @@ public final class RedisStore: Sendable {
 
     private func start() async throws(RedisStoreError) {
         try await Self.untilAnswered(client, options) { _ in
-            for script in loadScripts() { _ = try await script.get() }
             let sentAt = NIODeadline.now()
             heard(try await future(heartbeat()).get(), sentAt: sentAt)
         }
@@ -186,15 +185,10 @@ public final class RedisStore: Sendable {
         logger.info("joined the cluster", metadata: ["instance": "\(identity)", "redis": "\(client.configuration)"])
     }
 
-    private func loadScripts() -> [EventLoopFuture<RESPValue>] {
-        Scripts.all.map { client.send(RedisCommand("SCRIPT", "LOAD", .text($0.source))) }
-    }
-
     private func changed(_ new: RedisClientState) {
         switch new {
         case .reconnecting: state.withLockedValue { $0.mustVerify = true }
         case .connected:
-            _ = loadScripts()
             if state.withLockedValue({ $0.mustVerify }) { beat() }
         case .connecting, .shutDown: break
         }

@@ -31,6 +31,8 @@ struct CommandQueue: Sendable {
     private var delayed: [PendingCommand] = []
     /// The scripts that were loaded on this connection.
     private var loaded: Set<String> = []
+    /// Why this connection's server does not take a script (rights, an error in it).
+    private var refusals: [String: RESPServerError] = [:]
     /// No deadline is earlier.
     private(set) var earliestDeadline = NIODeadline.distantFuture
 
@@ -55,7 +57,8 @@ struct CommandQueue: Sendable {
         if let script = command.script, loaded.insert(script.digest).inserted {
             waiting.prepend(command)
             command = PendingCommand(
-                bytes: RedisCommand("SCRIPT", "LOAD", .text(script.source)).bytes, deadline: .distantFuture, reply: nil)
+                bytes: RedisCommand("SCRIPT", "LOAD", .text(script.source)).bytes, deadline: .distantFuture, reply: nil,
+                loads: script.digest)
         }
         command.sends += 1
         sent.append(command)
@@ -66,6 +69,7 @@ struct CommandQueue: Sendable {
     mutating func answered(_ value: RESPValue) -> Answer {
         guard var command = sent.popFirst() else { return .unexpected }
         defer { if sent.isEmpty { endHold() } }
+        if let digest = command.loads { loadEnded(digest, value) }
         guard command.reply != nil else { return .none }
         guard case .error(let error) = value else { return .complete(command, .success(value)) }
         command.lastError = error
@@ -76,13 +80,25 @@ struct CommandQueue: Sendable {
         case .later:
             delayed.append(command)
             return .again(later: true)
-        case .loadScript where command.script != nil && command.sends < Self.maxScriptSends:
-            loaded.remove(command.script!.digest)
+        case .loadScript:
+            guard let script = command.script, command.sends < Self.maxScriptSends else {
+                return .complete(command, .failure(.server(error)))
+            }
+            if let refusal = refusals[script.digest] { return .complete(command, .failure(.server(refusal))) }
+            loaded.remove(script.digest)
             refused.append(command)
             isHeld = true
             return .again(later: false)
-        case .loadScript, .none: return .complete(command, .failure(.server(error)))
+        case .none: return .complete(command, .failure(.server(error)))
         }
+    }
+
+    /// A script that is not there is loaded again by the next command that runs it: the server's reason may be gone then.
+    private mutating func loadEnded(_ digest: String, _ value: RESPValue) {
+        refusals[digest] = nil
+        guard case .error(let error) = value else { return }
+        loaded.remove(digest)
+        if error.remedy == .none { refusals[digest] = error }
     }
 
     private mutating func endHold() {
@@ -109,6 +125,7 @@ struct CommandQueue: Sendable {
         refused = []
         delayed = []
         loaded = []
+        refusals = [:]
         isHeld = false
         return Array(lost)
     }

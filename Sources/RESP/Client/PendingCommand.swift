@@ -23,6 +23,8 @@ struct PendingCommand: Sendable {
     var reply: Reply?
     /// The script that this command runs.
     var script: RedisScript?
+    /// The digest of the script that this command of the client's own loads.
+    var loads: String?
     /// How often it was written to a connection.
     var sends = 0
     /// Why it is being repeated.

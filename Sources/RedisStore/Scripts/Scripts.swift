@@ -6,13 +6,6 @@ import RESP
 /// instance), which Redis with replicas and sentinels allows and Redis Cluster does not. Every number is passed and kept as decimal digits.
 /// The first element of a reply is a word that says what happened.
 enum Scripts {
-    /// All of them, to be loaded when the store is opened: a script that Redis does not know is executed later than what was asked for after it.
-    static let all = [
-        create, restore, touch, setAttribute, delete, sweep, ofClient, withAttribute, claim, release, verify, taskOwner, draw, heartbeat,
-        leave,
-        open, append, replay, retract, end, read, streams, prune,
-    ]
-
     /// What several scripts use.
     static let common = """
         local P = ARGV[1]

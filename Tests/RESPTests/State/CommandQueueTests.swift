@@ -145,14 +145,41 @@ struct CommandQueueTests {
     @Test("a script that the server never knows is not loaded for ever")
     func unknownScript() {
         var queue = CommandQueue()
-        queue.append(command("a", script: RedisScript("return nope(")))
+        queue.append(command("a", script: RedisScript("return 1")))
         var rounds: [[String]] = []
         repeat {
             rounds.append(sendAll(&queue))
-            #expect(answer(&queue, error("ERR Error compiling script")) == "none", "the answer to LOAD")
+            #expect(answer(&queue) == "none", "the answer to LOAD")
         } while answer(&queue, error("NOSCRIPT x")) == "again"
         #expect(rounds == Array(repeating: ["LOAD", "a"], count: CommandQueue.maxScriptSends))
         #expect(queue.isEmpty)
+    }
+
+    @Test(
+        "whoever runs a script that the server does not take is told why, and the next one tries again",
+        arguments: ["ERR Error compiling script", "NOPERM this user has no permissions to run the 'script|load' command"])
+    func refusedScript(reason: String) {
+        var queue = CommandQueue()
+        let script = RedisScript("return 1")
+        for name in ["a", "b"] { queue.append(command(name, script: script)) }
+        #expect(sendAll(&queue) == ["LOAD", "a", "b"])
+        #expect(answer(&queue, error(reason)) == "none", "the answer to LOAD")
+        for name in ["a", "b"] { #expect(answer(&queue, error("NOSCRIPT x")) == "\(name) Redis answered: \(reason)") }
+        queue.append(command("c", script: script))
+        #expect(sendAll(&queue) == ["LOAD", "c"])
+        #expect((0..<2).map { _ in answer(&queue) } == ["none", "c ok"])
+    }
+
+    @Test("a script that was not loaded because the server was busy is loaded again, before the commands that run it")
+    func scriptOfBusyServer() {
+        var queue = CommandQueue()
+        queue.append(command("a", script: RedisScript("return 1")))
+        #expect(sendAll(&queue) == ["LOAD", "a"])
+        #expect(answer(&queue, error("BUSY x")) == "none")
+        #expect(answer(&queue, error("BUSY x")) == "later")
+        queue.releaseDelayed()
+        #expect(sendAll(&queue) == ["LOAD", "a"])
+        #expect((0..<2).map { _ in answer(&queue) } == ["none", "a ok"])
     }
 
     @Test("commands that wait for their script again survive the connection and their deadline is kept")
