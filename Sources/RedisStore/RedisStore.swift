@@ -137,6 +137,7 @@ public final class RedisStore: Sendable {
     private static func openError(_ error: any Error, _ client: RedisClient, _ options: RedisStoreOptions) -> RedisStoreError {
         let server = client.configuration.description
         guard let error = error as? RedisError else { return .unexpected(detail: "\(error)") }
+        if case .refused(let reason) = error { return .refused(server: server, detail: "\(reason); check store.redis.url") }
         if case .server(let answer) = error, !error.isOutage { return .refused(server: server, detail: answer.message) }
         let seconds = Double(options.openTimeout.milliseconds) / 1000
         let state = client.state

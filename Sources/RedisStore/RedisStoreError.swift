@@ -2,7 +2,7 @@
 public enum RedisStoreError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Redis did not answer within the bound.
     case unreachable(server: String, seconds: Double, detail: String)
-    /// Redis answered with an error (rights, memory, a script it does not understand).
+    /// Redis answered with an error (user and password, rights, memory, a script it does not understand).
     case refused(server: String, detail: String)
     /// The secret is too short.
     case shortSecret(bytes: Int)

@@ -181,6 +181,9 @@ final class RedisClientCore {
         if shutdownPromise != nil { return finishShutdown() }
         guard !shared.state.withLockedValue({ $0.state.isConnected }) else { return }
         reconnecting(failure.description)
+        // At first it is the configuration that is wrong. Later it may be the server, which somebody may mend.
+        guard lastAddress == nil, failure.kind == .refused else { return }
+        for command in queue.takeUnsent() { complete(command, .failure(.refused(failure.description))) }
     }
 
     private func reconnecting(_ reason: String) {

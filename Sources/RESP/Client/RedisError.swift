@@ -8,6 +8,9 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The server answered with an error. Those that say that the command was not executed and may be repeated (`READONLY`, `LOADING`, …) come
     /// only when the deadline left no time for it.
     case server(RESPServerError)
+    /// The server did not let the client in when it was to be connected for the first time: wrong user, password or database. The command was
+    /// not executed. Once it was connected the client goes on trying, because what was right may become so again.
+    case refused(String)
     /// The client was shut down; the command was not executed.
     case shutdown
     /// The named bound of the configuration was reached; the command was not executed.
@@ -19,7 +22,7 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
     public var mayHaveBeenExecuted: Bool {
         switch self {
         case .timeout(let wasSent), .connectionLost(let wasSent): wasSent
-        case .server, .shutdown, .queueFull: false
+        case .server, .refused, .shutdown, .queueFull: false
         case .unexpectedReply: true
         }
     }
@@ -27,7 +30,7 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Whether the reason is that the server cannot be reached or does not serve, rather than the command.
     public var isOutage: Bool {
         switch self {
-        case .timeout, .connectionLost, .shutdown, .queueFull: true
+        case .timeout, .connectionLost, .refused, .shutdown, .queueFull: true
         case .server(let error): error.remedy == .otherServer || error.remedy == .later
         case .unexpectedReply: false
         }
@@ -39,6 +42,7 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
         case .connectionLost(let wasSent):
             "the connection to Redis was lost (the command \(wasSent ? "may have been executed" : "was not sent"))"
         case .server(let error): "Redis answered: \(error.message)"
+        case .refused(let reason): "Redis does not let this client in: \(reason)"
         case .shutdown: "the Redis client was shut down"
         case .queueFull(let limit): "too many commands wait for Redis (\(limit))"
         case .unexpectedReply(let what): "Redis answered what was not expected: \(what)"

@@ -95,12 +95,18 @@ struct Handshake: Sendable {
         case (.hello, "NOPROTO"), (.hello, "NOPERM"): return fallBack()
         case (.hello, "ERR") where error.message.hasPrefix("ERR unknown command"): return fallBack()
         case (.hello, "NOAUTH"), (.ping, "NOAUTH"), (.role, "NOAUTH"), (.select, "NOAUTH"):
-            return .fail(ConnectFailure(.credentials, "the server asks for a password (\(error.code)), and none is configured"))
+            return .fail(ConnectFailure(.refused, "the server asks for a password (\(error.code)), and none is configured"))
         case (.hello, "WRONGPASS"), (.auth, "WRONGPASS"):
-            return .fail(ConnectFailure(.credentials, "the server refuses user and password (\(error.code))"))
+            return .fail(ConnectFailure(.refused, "the server refuses user and password (\(error.code))"))
+        case (.auth, "NOPERM"): return .fail(ConnectFailure(.refused, "the server does not let this user log in (\(error.code))"))
         case (.hello, _), (.auth, _):
-            let hint = error.message.contains("without any password") ? ": it has no password for this user" : ""
-            return .fail(ConnectFailure(.credentials, "the server refuses the credentials (\(error.code))\(hint)"))
+            if error.message.contains("without any password") {
+                return .fail(
+                    ConnectFailure(.refused, "the server refuses the credentials (\(error.code)): it has no password for this user"))
+            }
+            let text = settings.credentials == nil ? error.message : String(error.code)
+            return .fail(ConnectFailure(.notReady, "the server does not take the login (\(text))"))
+        case (.select, "NOPERM"), (.select, "ERR"): return .fail(ConnectFailure(.refused, "the server answered \(error.message)"))
         case (.setName, _): return nil
         // Whoever may not ask finds out from READONLY.
         case (.role, "NOPERM"), (.ping, "NOPERM"): return open.isEmpty ? .ready : .wait

@@ -42,6 +42,8 @@ final class MasterFinder {
         private var completion: ((Result<Found, ConnectFailure>) -> Void)?
         private var query: SentinelQuery?
         private var lastReason = "there are none"
+        /// Whether every sentinel that was asked refuses the credentials.
+        private var isRefused = true
 
         fileprivate init(finder: MasterFinder, completion: @escaping (Result<Found, ConnectFailure>) -> Void) {
             self.finder = finder
@@ -58,7 +60,7 @@ final class MasterFinder {
             guard completion != nil else { return }
             guard let sentinel = remaining.popFirst() else {
                 let reason = "no sentinel of \(finder.sentinels.addresses.count) names the master (\(lastReason))"
-                return finish(.failure(ConnectFailure(.unreachable, reason)))
+                return finish(.failure(ConnectFailure(isRefused ? .refused : .unreachable, reason)))
             }
             query = SentinelQuery(
                 sentinel, masterName: finder.masterName, configuration: finder.configuration, counters: finder.counters,
@@ -72,6 +74,7 @@ final class MasterFinder {
                     finish(.success(Found(master: answer.master, sentinel: sentinel)))
                 case .failure(let failure):
                     finder.sentinels.demote(sentinel)
+                    isRefused = isRefused && failure.kind == .refused
                     lastReason = "\(sentinel): \(failure.description)"
                     finder.logger.debug(
                         "a sentinel does not help", metadata: ["address": "\(sentinel)", "reason": "\(failure.description)"])

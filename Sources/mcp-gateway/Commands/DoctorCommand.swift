@@ -144,6 +144,7 @@ struct DoctorCommand: AsyncParsableCommand {
                     advice: "set maxmemory-policy to noeviction")
             // A user who may not ask for the configuration is no less welcome.
             case .success, .failure(RedisError.server): return .good("store", "sessions are kept in Redis: \(url) answers")
+            case .failure(RedisError.refused(let reason)): return .problem("store", "\(url) refuses the gateway: \(reason)", advice: advice)
             case .failure(let error):
                 return .problem("store", "\(url) does not answer: \(state.isConnected ? "\(error)" : state.description)", advice: advice)
             }

@@ -38,7 +38,7 @@ extension RealServerTests {
         }
 
         @Test(
-            "and is refused with a wrong password or none, which is told without the password",
+            "and is refused with a wrong password or none, which is told at once and without the password",
             arguments: [
                 ("redis://:wr0ng-secret@", "refuses"), ("redis://nobody:wr0ng-secret@", "refuses"), ("redis://", "asks for a password"),
             ])
@@ -46,16 +46,43 @@ extension RealServerTests {
             let server = try await RedisServer.start { _ in ["requirepass s3cret"] }
             let log = Recorder<String>()
             var configuration = try configuration("\(prefix)127.0.0.1:\(server.port)")
-            configuration.commandTimeout = .milliseconds(500)
+            configuration.commandTimeout = .seconds(60)
             try await withClient(configuration, logger: .recording(into: log)) { client async throws in
-                #expect(await failure { try await client.send(RedisCommand("PING")) } == .timeout(wasSent: false))
-                try await eventually("the reason is known") { "\(client.state)".contains(reason) }
+                let start = ContinuousClock.now
+                guard case .refused(let told) = await failure({ try await client.send(RedisCommand("PING")) }) else {
+                    Issue.record("it is let in, or waits for it")
+                    return
+                }
+                #expect(ContinuousClock.now - start < .seconds(20))
+                #expect(told.contains(reason))
+                #expect("\(client.state)".contains(reason))
                 #expect(!log.values.isEmpty)
-                #expect(!(log.values + ["\(client.state)"]).contains { $0.contains("wr0ng") })
+                #expect(!(log.values + ["\(client.state)", told]).contains { $0.contains("wr0ng") })
                 // The password is set right meanwhile.
                 try server.run("ACL", "SETUSER", "default", "nopass", password: "s3cret")
                 try server.run("ACL", "SETUSER", "nobody", "on", "nopass", "+@all", "~*", password: "s3cret")
+                try await client.connected()
                 #expect(try await client.send(RedisCommand("PING"), timeout: .seconds(5)).text == "PONG")
+                // Who was let in once waits for being let in again.
+                try server.run("CONFIG", "SET", "requirepass", "an0ther")
+                try server.run("ACL", "SETUSER", "nobody", "off", password: "an0ther")
+                try server.run("CLIENT", "KILL", "TYPE", "normal", password: "an0ther")
+                try await eventually("the connection is gone") { !client.state.isConnected }
+                #expect(
+                    await failure { try await client.send(RedisCommand("PING"), timeout: .milliseconds(300)) } == .timeout(wasSent: false))
+            }
+        }
+
+        @Test("and is refused where its user may not use the database, or there is none of that number")
+        func database() async throws {
+            let server = try await RedisServer.start { _ in ["databases 4", "user me on >pw ~* &* +@all -select"] }
+            for (url, reason) in [
+                ("redis://127.0.0.1:\(server.port)/4", "out of range"), ("redis://me:pw@127.0.0.1:\(server.port)/1", "NOPERM"),
+            ] {
+                try await withClient(configuration(url)) { client async throws in
+                    let error = await failure { try await client.send(RedisCommand("PING")) }
+                    #expect(error.map { "\($0)".contains(reason) && !$0.mayHaveBeenExecuted } == true, "\(String(describing: error))")
+                }
             }
         }
 

@@ -78,7 +78,7 @@ struct HandshakeTests {
         "fails for credentials without repeating them",
         arguments: [
             "WRONGPASS invalid username-password pair", "NOAUTH HELLO must be called with the client already authenticated",
-            "ERR AUTH <password> called without any password configured for the default user", "ERR s3cret is odd",
+            "ERR AUTH <password> called without any password configured for the default user",
         ])
     func credentials(refusal: String) {
         var handshake = Handshake(settings(RedisCredentials(password: "s3cret")))
@@ -87,8 +87,22 @@ struct HandshakeTests {
             Issue.record("it goes on")
             return
         }
-        #expect(failure.kind == .credentials)
+        #expect(failure.kind == .refused)
         #expect(!failure.description.contains("s3cret"))
+    }
+
+    @Test("does not take other errors for the last word, and repeats them only where there are no credentials to repeat")
+    func otherErrors() {
+        for (credentials, shown) in [(RedisCredentials(password: "s3cret"), "ERR"), (nil, "ERR max number of s3cret clients reached")] {
+            var handshake = Handshake(settings(credentials))
+            _ = handshake.start()
+            guard case .fail(let failure) = handshake.received(error("ERR max number of s3cret clients reached")) else {
+                Issue.record("it goes on")
+                return
+            }
+            #expect(failure.kind == .notReady)
+            #expect(failure.description == "the server does not take the login (\(shown))")
+        }
     }
 
     @Test("fails for a server that is no master", arguments: ["slave", "sentinel"])
@@ -122,6 +136,6 @@ struct HandshakeTests {
         var handshake = Handshake(Handshake.Settings(database: 99, requiresPing: false))
         _ = handshake.start()
         #expect(text(handshake.received(Self.helloAnswer)) == "SELECT 99")
-        #expect(text(handshake.received(error("ERR DB index is out of range"))) == "notReady")
+        #expect(text(handshake.received(error("ERR DB index is out of range"))) == "refused")
     }
 }

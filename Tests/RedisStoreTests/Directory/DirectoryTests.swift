@@ -93,6 +93,32 @@ struct DirectoryTests {
         await #expect(throws: RedisStoreError.otherSecret(isFromFile: false)) { try await other.open() }
     }
 
+    @Test("an instance that Redis does not let in, or that may not do what it must, says so at once and without the password")
+    func refused() async throws {
+        let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
+        let store = try await bench.open()
+        try await store.raw("ACL", "SETUSER", "limited", "on", ">s3cret", "~*", "&*", "+@all", "-evalsha")
+        try await store.raw("CONFIG", "SET", "requirepass", "s3cret")
+        for (user, reason) in [(":wr0ng@", "WRONGPASS"), ("", "NOAUTH"), ("limited:s3cret@", "NOPERM")] {
+            let started = ContinuousClock.now
+            let error = await #expect(throws: RedisStoreError.self) {
+                _ = try await RedisStore.open(
+                    redis: RedisConfiguration(url: "redis://\(user)127.0.0.1:\(bench.server.port)"), instance: store.instance,
+                    options: store.options, logger: .quiet)
+            }
+            guard case .refused(let server, let detail)? = error else {
+                Issue.record("\(String(describing: error))")
+                continue
+            }
+            #expect(server == "redis://127.0.0.1:\(bench.server.port)/0")
+            #expect(detail.contains(reason))
+            #expect(!"\(error!)".contains("s3cret") && !"\(error!)".contains("wr0ng"))
+            #expect(ContinuousClock.now - started < store.options.openTimeout)
+        }
+        await store.close()
+    }
+
     @Test("an instance that finds no Redis says so, in time")
     func unreachable() async throws {
         let bench = try Bench(isOwn: true)
