@@ -124,8 +124,22 @@ def test_variables_that_the_gateway_cannot_use_are_refused_without_their_secrets
     config = tmp_path / "mcp-gateway.json"
     config.write_text(json.dumps({"gateway": {"store": {"kind": kind}}}))
     completed = run(CommandLine.serve(config, free_port(), tmp_path / "data"), env={**os.environ, variable: value})
-    assert completed.returncode != 0
-    assert variable in completed.stderr and "secret-password" not in completed.stderr
+    assert completed.returncode == 78
+    assert variable in completed.stderr and "secret-password" not in completed.stderr, completed.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["http://:secret-password@127.0.0.1", "rediss+sentinel://:secret-password@127.0.0.1", "redis://:secret-password@h/x"]
+)
+def test_a_url_that_is_none_of_redis_is_said_once_by_every_command(tmp_path: Path, url: str) -> None:
+    config = tmp_path / "mcp-gateway.json"
+    config.write_text(json.dumps({"gateway": {"store": {"kind": "redis", "redis": {"url": "${REDIS_URL}"}}}}))
+    for command in (CommandLine.serve(config, free_port(), tmp_path / "data"), CommandLine.doctor(config, tmp_path / "data")):
+        completed = run(command, env={**os.environ, "REDIS_URL": url})
+        said = completed.stdout + completed.stderr
+        assert completed.returncode == 78, said
+        assert said.count("the Redis URL") == 1 and said.count("REDIS_URL: gateway.store.redis.url: ") == 1, said
+        assert "store.kind" not in said and "secret-password" not in said, said
 
 
 CLAUDE = {"mcpServers": {"one": {"command": "npx", "args": ["-y", "x"], "env": {"KEY": "${KEY}"}}}}

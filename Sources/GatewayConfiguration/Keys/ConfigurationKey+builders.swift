@@ -49,7 +49,7 @@ extension ConfigurationKey {
 
     static func redisURL(_ path: String, _ keyPath: Path<RedisURL?>, _ summary: String, otherVariables: [String] = []) -> Self {
         Self(path, .text(.redisURL), keyPath, summary, defaultText: nil, otherVariables: otherVariables) {
-            if case .text(let text) = $0, let url = RedisURL(text) { .some(url) } else { nil }
+            if case .text(let text) = $0 { .some(RedisURL(text)) } else { nil }
         } wrap: {
             $0.map { .text($0.text) }
         }

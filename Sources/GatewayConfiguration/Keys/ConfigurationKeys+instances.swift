@@ -3,7 +3,7 @@ extension ConfigurationKeys {
     static let redis: [ConfigurationKey] = [
         .redisURL(
             "store.redis.url", \.store.redis.url,
-            "Where Redis is, for `store.kind: redis`: `redis://user:password@host:port/db`, `rediss://…` with TLS, or `redis+sentinel://user:password@host:port,host:port/master-name/db?sentinelUser=…&sentinelPassword=…`. Never logged with its passwords.",
+            "Where Redis is, for `store.kind: redis`: `redis://user:password@host:port/db`, or `redis+sentinel://user:password@host:port,host:port/master-name/db?sentinelUser=…&sentinelPassword=…`; `rediss://…` and `rediss+sentinel://…` with TLS. Never logged with its passwords.",
             otherVariables: ["REDIS_URL"]),
         .text(
             "store.redis.keyPrefix", .keyPrefix, \.store.redis.keyPrefix,

@@ -16,7 +16,7 @@ enum TextRule: Sendable, Equatable {
     case httpURL
     /// Scheme, host and port of an instance.
     case httpAddress
-    /// A secret: may hold a password.
+    /// A secret: may hold a password. Its shape is checked by whoever reads it (`ConfigurationLoader.redisURLProblem`).
     case redisURL
     /// Beginning of the keys in Redis.
     case keyPrefix
@@ -38,7 +38,7 @@ enum TextRule: Sendable, Equatable {
         case .hostHeader: "host name, with or without :port"
         case .httpURL: "absolute http or https URL"
         case .httpAddress: "address such as http://10.0.0.5:3001"
-        case .redisURL: "redis, rediss or redis+sentinel URL"
+        case .redisURL: "redis, rediss, redis+sentinel or rediss+sentinel URL"
         case .keyPrefix: "1 – 64 of A-Z a-z 0-9 . _ - :"
         case .logLevel: "module=level such as gateway.http=debug"
         }
@@ -49,7 +49,7 @@ enum TextRule: Sendable, Equatable {
         if text.utf8.contains(0) { return "must not contain a NUL character" }
         if text.isEmpty, self != .anyOrEmpty { return "must not be empty" }
         switch self {
-        case .any, .anyOrEmpty, .path: return nil
+        case .any, .anyOrEmpty, .path, .redisURL: return nil
         case .instanceID:
             let isValid = text.utf8.count <= 64 && text.utf8.allSatisfy { ServerName.isAllowed($0) || $0 == UInt8(ascii: ".") }
             return isValid ? nil : "must consist of \(wanted)"
@@ -60,7 +60,6 @@ enum TextRule: Sendable, Equatable {
         case .origin: return Self.originProblem(text)
         case .httpURL: return Self.urlProblem(text)
         case .httpAddress: return Self.addressProblem(text)
-        case .redisURL: return RedisURL.problem(with: text)
         case .keyPrefix:
             let isValid =
                 text.utf8.count <= 64

@@ -14,21 +14,26 @@ public struct ConfigurationLoader: Sendable {
     public var environment: [String: String]
     /// Absolute; relative paths of flags and variables are relative to it.
     public var currentDirectory: String
+    /// Why a text is no URL of Redis, nil if it is one; must not quote it. The driver knows, which is none of this module's business.
+    public var redisURLProblem: @Sendable (_ text: String) -> String?
 
     /// - Parameters:
     ///   - configPath: value of `--config`; a file that does not exist is an error.
     ///   - overrides: the flags that the user gave.
     ///   - environment: the process's variables.
     ///   - currentDirectory: absolute path of the working directory.
+    ///   - redisURLProblem: why a text is no URL of Redis; without it every text is taken for one.
     public init(
         configPath: String? = nil, overrides: [ConfigurationOverride] = [],
         environment: [String: String] = ProcessInfo.processInfo.environment,
-        currentDirectory: String = FileManager.default.currentDirectoryPath
+        currentDirectory: String = FileManager.default.currentDirectoryPath,
+        redisURLProblem: @escaping @Sendable (_ text: String) -> String? = { _ in nil }
     ) {
         self.configPath = configPath
         self.overrides = overrides
         self.environment = environment
         self.currentDirectory = currentDirectory
+        self.redisURLProblem = redisURLProblem
     }
 
     /// Reads the file (if there is one) and merges every source.
@@ -51,9 +56,7 @@ public struct ConfigurationLoader: Sendable {
                 if flags[key] != nil { return overrides.last { $0.key == key }.map { .flag($0.flag) } }
                 if let variable = variables.variables[key] { return .environment(variable: variable) }
                 return file.gateway[key].map { .file(path: source ?? "", line: $0.line) }
-            }, environment: environment)
-        // Others may have set it for programs of theirs.
-        if settings.store.kind != .redis { problems.removeAll { $0.origin == .environment(variable: "REDIS_URL") } }
+            }, environment: environment, redisURLProblem: redisURLProblem)
         problems += check.problems()
         guard problems.isEmpty else { throw ConfigurationError(inOrder(problems)) }
         return GatewayConfiguration(

@@ -6,6 +6,7 @@ struct SettingsCheck {
     /// Where the value of a key came from; `nil` if it is the default.
     var origin: (_ key: String) -> ConfigurationProblem.Origin?
     var environment: [String: String]
+    var redisURLProblem: (_ text: String) -> String?
 
     func problems() -> [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
@@ -18,6 +19,9 @@ struct SettingsCheck {
                     reaches the port could call every tool. Use 127.0.0.1 behind a proxy that authenticates, or set \
                     gateway.insecureAllowRemote to true
                     """))
+        }
+        if let url = settings.store.redis.url, !isForOthers(url), let message = redisURLProblem(url.text) {
+            problems.append(problem("store.redis.url", message))
         }
         guard settings.store.kind == .redis else { return problems }
         if settings.store.redis.url == nil {
@@ -63,6 +67,11 @@ struct SettingsCheck {
             ? [
                 "environment variable REDIS_PASSWORD has no effect; write the password into the URL: redis://:${REDIS_PASSWORD}@host:port in gateway.store.redis.url"
             ] : []
+    }
+
+    /// `REDIS_URL` may be there for other programs.
+    private func isForOthers(_ url: RedisURL) -> Bool {
+        settings.store.kind != .redis && origin("store.redis.url") == .environment(variable: "REDIS_URL")
     }
 
     /// Whether others can do something with where this instance listens.

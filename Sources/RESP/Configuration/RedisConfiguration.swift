@@ -53,6 +53,16 @@ public struct RedisConfiguration: Sendable {
 
     public init(target: Target) { self.target = target }
 
+    /// Why a text is none of the URLs that ``init(url:caFile:)`` reads, without any of it; nil if it is one.
+    public static func problem(withURL url: String) -> String? {
+        do throws(RedisConfigurationError) {
+            _ = try RedisURL(url)
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
     /// Reads a URL:
     ///
     ///     redis://[[user]:password@]host[:6379][/database]

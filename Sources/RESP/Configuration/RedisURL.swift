@@ -1,4 +1,6 @@
 /// The parts of a URL that names a server or sentinels.
+///
+/// Errors quote nothing of it: where it is wrong, any part may be a piece of a password with a character that ought to be encoded.
 struct RedisURL {
     var target: RedisConfiguration.Target
     var credentials: RedisCredentials?
@@ -18,7 +20,7 @@ struct RedisURL {
         switch scheme {
         case "redis", "rediss": isSentinel = false
         case "redis+sentinel", "rediss+sentinel": isSentinel = true
-        default: throw RedisConfigurationError("the Redis URL has the unknown scheme \"\(scheme)\"; \(Self.forms)")
+        default: throw RedisConfigurationError("the Redis URL has an unknown scheme; \(Self.forms)")
         }
         isEncrypted = scheme.hasPrefix("rediss")
 
@@ -62,7 +64,7 @@ struct RedisURL {
         guard path.count <= 1 else { throw RedisConfigurationError("the Redis URL has too many parts in its path; \(Self.forms)") }
         if let number = path.first {
             guard let database = Int(number), database >= 0 else {
-                throw RedisConfigurationError("the database in the Redis URL is \"\(number)\"; it must be a number from 0 on")
+                throw RedisConfigurationError("the database in the Redis URL, after the last /, must be a number from 0 on")
             }
             self.database = database
         }
@@ -80,7 +82,7 @@ struct RedisURL {
             case "sentinelPassword" where isSentinel: password = value.isEmpty ? nil : value
             default:
                 let known = isSentinel ? "sentinelUser and sentinelPassword are known" : "there is none for this scheme"
-                throw RedisConfigurationError("the Redis URL has the unknown parameter \"\(parts[0])\"; \(known)")
+                throw RedisConfigurationError("the Redis URL has an unknown parameter; \(known)")
             }
         }
         if let password {
@@ -118,13 +120,16 @@ struct RedisURL {
             port = text[text.index(after: colon)...]
         }
         guard !host.isEmpty else { throw RedisConfigurationError("the Redis URL has no host; \(forms)") }
-        guard let port else { return RedisAddress(host: try decode(host), port: defaultPort) }
-        // The text is not shown: it may be a password with a character that ought to be encoded.
+        let name = try decode(host)
+        guard name.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+            throw RedisConfigurationError("a host in the Redis URL has spaces or control characters")
+        }
+        guard let port else { return RedisAddress(host: name, port: defaultPort) }
         guard let number = Int(port), (1...65535).contains(number) else {
             throw RedisConfigurationError(
-                "the port of \(host) in the Redis URL is no number from 1 to 65535; in passwords, : @ / ? # are percent-encoded")
+                "a port in the Redis URL is no number from 1 to 65535; in passwords, : @ / ? # are percent-encoded")
         }
-        return RedisAddress(host: try decode(host), port: number)
+        return RedisAddress(host: name, port: number)
     }
 
     private static func decode(_ text: Substring) throws(RedisConfigurationError) -> String {

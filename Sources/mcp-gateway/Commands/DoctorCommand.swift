@@ -28,7 +28,7 @@ struct DoctorCommand: AsyncParsableCommand {
         LoggingBootstrap.bootstrap(format: .text, level: .error)
         let configuration: GatewayConfiguration
         do throws(ConfigurationError) {
-            configuration = try ConfigurationLoader(configPath: options.config, overrides: options.overrides).load()
+            configuration = try options.loader().load()
         } catch {
             // Nothing else can be checked before the configuration is right.
             try? report(
@@ -124,9 +124,9 @@ struct DoctorCommand: AsyncParsableCommand {
     /// Connects, logs in and looks whether Redis may throw sessions away.
     private func checkRedis(_ settings: GatewaySettings) async -> Finding {
         let advice = "check gateway.store.redis.url, that the server runs, and user and password"
-        let url = settings.store.redis.url?.description ?? "no URL"
         do {
             var redis = try RedisConfiguration(url: settings.store.redis.url?.text ?? "", caFile: settings.store.redis.caFile)
+            let url = redis.description
             redis.commandTimeout = .seconds(3)
             let client = RedisClient(
                 configuration: redis, eventLoopGroup: .singletonMultiThreadedEventLoopGroup,

@@ -1,5 +1,6 @@
 import ArgumentParser
 import GatewayConfiguration
+import RESP
 
 /// The flags that `serve`, `stdio` and `doctor` share.
 struct ConfigurationOptions: ParsableArguments {
@@ -23,9 +24,15 @@ struct ConfigurationOptions: ParsableArguments {
         return overrides
     }
 
+    /// What reads the configuration.
+    func loader(overrides extra: [ConfigurationOverride] = []) -> ConfigurationLoader {
+        ConfigurationLoader(
+            configPath: config, overrides: overrides + extra, redisURLProblem: { RedisConfiguration.problem(withURL: $0) })
+    }
+
     /// Loads the configuration; problems end the command with exit code 78 (EX_CONFIG).
     func load(overrides extra: [ConfigurationOverride] = []) throws -> (loader: ConfigurationLoader, configuration: GatewayConfiguration) {
-        let loader = ConfigurationLoader(configPath: config, overrides: overrides + extra)
+        let loader = loader(overrides: extra)
         do throws(ConfigurationError) {
             return (loader, try loader.load())
         } catch {

@@ -45,24 +45,31 @@ struct URLTests {
     }
 
     @Test(
-        "that cannot be meant are refused without showing a password",
+        "that cannot be meant are refused with what is wrong, without showing any of them",
         arguments: [
-            "", "h:6379", "http://h", "redis://", "redis://h:x", "redis://h:0", "redis://h:65536", "redis://a,b", "redis://h/x",
-            "redis://h/-1", "redis://h/1/2",
-            "redis://user@h", "redis://user:@h", "redis://h?x=1", "redis://h#f", "redis://[::1", "redis://[::1]x", "redis://:s3cret%zz@h",
-            "redis://:s3cret%ff@h",
-            "redis+sentinel://h", "redis+sentinel://h/", "redis+sentinel://,/m", "redis+sentinel://h/m/x",
-            "redis+sentinel://h/m?sentinelUser=a",
-            "redis+sentinel://h/m?y=1", "redis://:s3/cret@h", "redis://me:s3cret?x@h", "redis://me:s3cret#x@h",
+            ("", "no scheme"), ("h:6379", "no scheme"), ("s3cret", "no scheme"), ("http://h", "unknown scheme"),
+            ("s3cret://h", "unknown scheme"), ("http://:s3cret@h", "unknown scheme"), ("redis://", "no host"),
+            ("redis://:s3cret@", "no host"), ("redis://h:s3cret", "no number from 1 to 65535"), ("redis://h:0", "no number from 1"),
+            ("redis://h:65536", "no number from 1"), ("redis://:pass@s3cret:x", "no number from 1"), ("redis://s3 cret", "spaces"),
+            ("redis://a,b", "several hosts"), ("redis://h/s3cret", "must be a number"), ("redis://h/-1", "must be a number"),
+            ("redis://h/1/2", "too many parts"), ("redis://s3cret@h", "user without a password"), ("redis://user:@h", "empty password"),
+            ("redis://h?s3cret=1", "unknown parameter"), ("redis://h#f", "fragment"), ("redis://[::1", "without ]"),
+            ("redis://[::1]s3cret", "after ]"), ("redis://:s3cret%zz@h", "two hexadecimal digits"), ("redis://:s3cret%ff@h", "no UTF-8"),
+            ("redis+sentinel://h", "name the master"), ("redis+sentinel://h/", "name the master"), ("redis+sentinel://,/m", "no host"),
+            ("redis+sentinel://h/m/s3cret", "must be a number"), ("redis+sentinel://h/m?sentinelUser=a", "without sentinelPassword"),
+            ("redis+sentinel://h/m?y=1", "unknown parameter"), ("redis://:s3/cret@h", "@ after its host"),
+            ("redis://me:s3cret?x@h", "@ after its host"), ("redis://me:s3cret#x@h", "%23"),
         ])
-    func refused(url: String) {
+    func refused(url: String, reason: String) {
         do throws(RedisConfigurationError) {
             _ = try RedisConfiguration(url: url)
             Issue.record("\(url) was taken")
         } catch {
-            #expect(!error.description.isEmpty)
-            #expect(!error.description.contains("cret"), "\(error)")
+            #expect(error.description.contains(reason), "\(error)")
+            #expect(!error.description.contains("cret") && !error.description.contains("pass@"), "\(error)")
+            #expect(RedisConfiguration.problem(withURL: url) == error.description)
         }
+        #expect(RedisConfiguration.problem(withURL: "redis://:s3cret@h") == nil)
     }
 
     @Test("passwords are in no description")
