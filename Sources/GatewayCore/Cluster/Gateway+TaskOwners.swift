@@ -7,21 +7,18 @@ extension Gateway {
     /// How long it is remembered who runs a task: no server keeps one for longer than a client comes back to it.
     private static let taskLifetime: Duration = .seconds(24 * 3600)
 
-    /// A server has made a task of a modern client's call: the others are to find it.
+    /// Notes the task that a server has made of a modern client's call, if it has.
     ///
-    /// - Parameter id: the server's own.
-    func taskBegan(_ id: String, at server: String) {
-        cluster?.ownership.rememberTask(Self.taskKey(server: server, id: id), lifetime: Self.taskLifetime)
-    }
-
-    /// Notes a task that a modern server's answer tells of.
-    func noteTask(in response: Message, of server: String) {
-        guard cluster != nil, response.kind == .response else { return }
+    /// - Parameters:
+    ///   - response: the server's own, of either era.
+    ///   - body: runs when the others find the task, at any of which the client may ask for it next. On any thread.
+    func noteTask(in response: Message, of server: String, then body: @escaping @Sendable () -> Void) {
+        guard let cluster, response.kind == .response else { return body() }
         let json = response.json
-        guard json.equals(json.member("resultType", of: response.result), "\"task\""),
-            let id = json.string(json.member("taskId", of: response.result))
-        else { return }
-        taskBegan(id, at: server)
+        let isTask = json.equals(json.member("resultType", of: response.result), "\"task\"")
+        let task = isTask ? response.result : json.member("task", of: response.result)
+        guard let id = json.string(json.member("taskId", of: task)) else { return body() }
+        cluster.ownership.rememberTask(Self.taskKey(server: server, id: id), lifetime: Self.taskLifetime, completion: body)
     }
 
     /// Whether a modern request is about a task that another instance may run.

@@ -209,17 +209,13 @@ extension Exchange: UpstreamCallHandler {
     public func upstreamResponded(_ response: Message) {
         guard let observer = end(response.kind == .response ? .ok : .error, isAnswered: true) else { return }
         if response.kind == .response, let transform = observer.transform, let result = transform(response) {
-            sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
-            return
+            return answer(MessageWriter.response(id: idBytes, result: result), by: response)
         }
         var bytes = ByteBuffer()
         var splices = [Splice(response.id, .bytes(idBytes))]
         splices += session.isModern ? modernSplices(response) : legacySplices(response)
         bytes.write(response.bytes, splicing: splices)
-        guard response.kind == .errorResponse else {
-            if session.isModern, let peer { session.gateway.noteTask(in: response, of: peer.name) }
-            return sink.emit(.result(bytes), of: self)
-        }
+        guard response.kind == .errorResponse else { return answer(bytes, by: response) }
         if session.isModern, let result = EraBridge.inputRequired(byError: response.error, in: response.json) {
             return sink.emit(.result(MessageWriter.response(id: idBytes, result: result)), of: self)
         }
@@ -228,6 +224,12 @@ extension Exchange: UpstreamCallHandler {
             return sink.emit(.error(error.response(id: idBytes), .answered(code: error.code.rawValue)), of: self)
         }
         sink.emit(.error(bytes, session.gateway.cause(ofAnswer: response, to: self)), of: self)
+    }
+
+    /// Gives the client what its server's `response` has become. A task in it can be asked for from then on, wherever the client asks.
+    private func answer(_ bytes: ByteBuffer, by response: Message) {
+        guard session.isModern, session.gateway.cluster != nil, let peer else { return sink.emit(.result(bytes), of: self) }
+        session.gateway.noteTask(in: response, of: peer.name) { self.sink.emit(.result(bytes), of: self) }
     }
 
     public func upstreamFailed(_ failure: ExchangeFailure) { fail(failure) }

@@ -27,7 +27,9 @@ public protocol Ownership: Sendable {
     func onHomeLost(_ body: @escaping @Sendable (SessionID) -> Void)
 
     /// Remembers that this instance runs a task, for `lifetime`.
-    func rememberTask(_ key: String, lifetime: Duration)
+    ///
+    /// - Parameter completion: called when every instance finds the task, or when the store is away.
+    func rememberTask(_ key: String, lifetime: Duration, completion: @escaping @Sendable () -> Void)
     /// Who runs a task; nil when nobody that is alive does.
     func owner(ofTask key: String, completion: @escaping Completion<InstanceRecord?>)
 }

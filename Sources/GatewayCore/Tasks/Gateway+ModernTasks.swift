@@ -138,7 +138,6 @@ extension Gateway {
             guard let state = TaskState(json.member("task", of: response.result), in: json, era: .legacy) else { return nil }
             let owner = TaskOwner(host: host, session: exchange.session, id: state.id)
             if !host.isShared { self.heldTasks.hold(owner) }
-            self.taskBegan(state.id, at: host.name)
             let id = exchange.session.server == nil ? host.name + CatalogueView.separator + state.id : state.id
             let meta = json.slice(json.member("_meta", of: response.result))
             return state.modern(id: id, members: self.modernMembers("task", serverInfo: host.info?.serverInfo, meta: meta))

@@ -92,14 +92,14 @@ extension RedisStore: Ownership {
     public func onHomeLost(_ body: @escaping @Sendable (SessionID) -> Void) { state.withLockedValue { $0.onHomeLost = body } }
 
     /// It is also kept here, up to `RedisStoreOptions.backlogWrites`, and told again when Redis was away.
-    public func rememberTask(_ key: String, lifetime: Duration) {
+    public func rememberTask(_ key: String, lifetime: Duration, completion: @escaping @Sendable () -> Void) {
         let end = NIODeadline.now() + TimeAmount(lifetime)
         let isKept = keepInBacklog { $0.keepTask(key, until: end, now: .now()) }
         perform(isWrite: true) { [self] _ in
             .command(taskCommand(key, milliseconds: lifetime.milliseconds))
         } handle: { [self] reply, turn in
             if case .success = reply, isKept { sessions.taskStored(key, until: end) }
-            finish(turn) {}
+            finish(turn, completion)
         }
     }
 

@@ -137,7 +137,7 @@ extension SharedHomes.Instance: Ownership {
 
     func onHomeLost(_ body: @escaping @Sendable (SessionID) -> Void) { lost.withLockedValue { $0 = body } }
 
-    func rememberTask(_ key: String, lifetime: Duration) {}
+    func rememberTask(_ key: String, lifetime: Duration, completion: @escaping @Sendable () -> Void) { completion() }
 
     func owner(ofTask key: String, completion: @escaping @Sendable (Result<InstanceRecord?, StoreError>) -> Void) {
         completion(.success(nil))

@@ -59,7 +59,7 @@ struct OutageTests {
         store.touch([(old.id, later)])
         #expect(try await store.delete(doomed.id))
         #expect(try await store.delete(gone.id))
-        store.rememberTask("task", lifetime: .seconds(60))
+        await store.rememberTask("task", lifetime: .seconds(60))
         #expect(await kind { try await store.append(2, "b", to: StreamID("s"), of: old.id) } == .unavailable)
         #expect(await kind { _ = try await store.claim(Sample.authority.make()) } == .unavailable)
         #expect(await kind { _ = try await store.count() } == .unavailable)

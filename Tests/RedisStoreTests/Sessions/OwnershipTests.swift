@@ -122,9 +122,8 @@ struct OwnershipTests {
     func tasks() async throws {
         let bench = try Bench()
         let (one, two) = (try await bench.open("one"), try await bench.open("two"))
-        one.rememberTask("git:7", lifetime: .seconds(60))
-        one.rememberTask("short", lifetime: .milliseconds(20))
-        await one.flush()
+        await one.rememberTask("git:7", lifetime: .seconds(60))
+        await one.rememberTask("short", lifetime: .milliseconds(20))
         let owner = try await two.owner(ofTask: "git:7")
         #expect(owner?.identity == one.identity)
         #expect(owner?.colour == "blue")

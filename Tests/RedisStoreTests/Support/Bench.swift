@@ -91,6 +91,9 @@ extension RedisStore {
     func release(_ ids: [SessionID]) async throws {
         try await withCheckedThrowingContinuation { next in release(ids) { next.resume(with: $0) } }
     }
+    func rememberTask(_ key: String, lifetime: Duration) async {
+        await withCheckedContinuation { next in rememberTask(key, lifetime: lifetime) { next.resume() } }
+    }
     func owner(ofTask key: String) async throws -> InstanceRecord? {
         try await withCheckedThrowingContinuation { next in owner(ofTask: key) { next.resume(with: $0) } }
     }
