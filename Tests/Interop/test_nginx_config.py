@@ -361,6 +361,15 @@ def test_what_two_instances_handed_back_is_told_to_the_client(front: Front) -> N
         assert sorted(len(one.seen) for one in instances) == [0, 1, 1], "asked once more, and another one"
 
 
+def test_when_all_others_are_away_after_one_handed_back_the_client_is_told_so_in_json(front: Front) -> None:
+    with ScriptedInstance(HANDED_BACK) as one:
+        nginx = front(one.address, f"http://127.0.0.1:{free_port()}")
+        for path in ("/mcp", "/sse/events", "/api/mcp/call"):
+            response = httpx.post(nginx.base_url + path, content=b"x")
+            assert response.status_code == 502 and response.headers["retry-after"] == "1", response.text
+            assert response.json()["error"]["message"]
+
+
 def test_when_no_instance_is_there_the_client_is_told_so_in_json(front: Front) -> None:
     nginx = front(f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}")
     for path in ("/mcp", "/servers/x/mcp", "/sse"):

@@ -76,6 +76,8 @@ extension NGINXConfiguration {
         proxy_next_upstream_timeout 10s;
         # 421 is an instance's word that it did not execute the request: another one is asked, once.
         proxy_intercept_errors on;
+        # Also that one may be away.
+        recursive_error_pages on;
         """
     }
 
@@ -88,7 +90,6 @@ extension NGINXConfiguration {
         error_page 502 504 = @unreachable;
         location @next {
             proxy_intercept_errors off;
-            recursive_error_pages on;
             proxy_read_timeout \(callTimeout.nginxText);
             error_page 502 504 = @unreachable;
             proxy_pass http://\(instances.count > 1 ? "$mcp_gateway_others" : "mcp_gateway");
