@@ -4,7 +4,7 @@ import NIOCore
 extension EmbeddedStore: EventLog {
     /// Adds a stream. Refused when the session has one of that name. A stream of a session that does not exist is deleted by `prune`.
     public func open(_ stream: StreamRecord, completion: @escaping Completion<Void>) {
-        submit("open a stream", cost: stream.requestIDs?.readableBytes ?? 0) {
+        submit("open a stream", cost: (stream.requestIDs?.readableBytes ?? 0) + (stream.repeatableRequests?.readableBytes ?? 0)) {
             try $0.open(stream)
         } completion: {
             completion($0)

@@ -396,32 +396,14 @@ public final class Gateway: Sendable {
     // MARK: Streams
 
     func openStream(
-        of session: Session, kind: StreamRecord.Kind, prefix: StreamID.Prefix, requestIDs: ByteBuffer?,
+        of session: Session, kind: StreamRecord.Kind, prefix: StreamID.Prefix, requestIDs: ByteBuffer?, repeatable: ByteBuffer? = nil,
         opened: (@Sendable (Result<Void, StoreError>) -> Void)?
     ) -> EventStream {
         let record = StreamRecord(
-            session: session.id, stream: .random(prefix), kind: kind, requestIDs: requestIDs, createdAt: clock.now())
+            session: session.id, stream: .random(prefix), kind: kind, requestIDs: requestIDs, repeatableRequests: repeatable,
+            createdAt: clock.now())
         let stream = EventStream(record: record, delivered: 0, log: events, logger: logger)
         stream.open(opened)
         return stream
-    }
-
-    /// Tells which of a stream's requests have no answer in the log.
-    func answered(
-        requestIDs: ByteBuffer?, on stream: EventStream, of session: Session, completion: @escaping @Sendable ([ByteBuffer]) -> Void
-    ) {
-        guard let requestIDs, let json = try? JSONText(validating: requestIDs) else { return completion([]) }
-        let ids = json.elements(of: json.root).compactMap { json.slice($0) }
-        // A stream for one request would have ended with its answer.
-        guard ids.count > 1 else { return completion(ids) }
-        events.read(stream.id, of: session.id, after: 0, limit: 100_000) { result in
-            let events = (try? result.get())?.events ?? []
-            let answered = events.compactMap { event -> ByteBuffer? in
-                guard let message = try? Message.parse(event.message), message.kind == .response || message.kind == .errorResponse
-                else { return nil }
-                return message.idBytes
-            }
-            completion(ids.filter { !answered.contains($0) })
-        }
     }
 }

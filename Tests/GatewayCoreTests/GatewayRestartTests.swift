@@ -70,7 +70,7 @@ import Testing
         do {
             let bench = GatewayBench(stores: stores)
             let session = try bench.session()
-            let exchange = session.openExchangeStream(requestIDs: [ByteBuffer(string: "\"r\"")]) { _ in }
+            let exchange = session.openExchangeStream(answering: [try bench.call("t", id: "\"r\"")]) { _ in }
             exchange.append(ByteBuffer(string: #"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#))
             bench.settle()
             (id, stream) = (session.id, exchange.id)
@@ -101,7 +101,7 @@ import Testing
         do {
             let bench = GatewayBench(stores: stores)
             let session = try bench.session()
-            let exchange = session.openExchangeStream(requestIDs: ["1", "\"1\"", "2"].map { ByteBuffer(string: $0) }) { _ in }
+            let exchange = session.openExchangeStream(answering: try ["1", "\"1\"", "2"].map { try bench.call("t", id: $0) }) { _ in }
             exchange.append(ByteBuffer(string: #"{"jsonrpc":"2.0","id":"1","result":{}}"#))
             bench.settle()
             (id, stream) = (session.id, exchange.id)

@@ -141,7 +141,7 @@ struct LostEventTests {
     func lostAnswer() throws {
         let bench = GatewayBench([.tools("s", ["t"])])
         let session = try bench.session()
-        let stream = session.openExchangeStream(requestIDs: [ByteBuffer(string: "7")]) { _ in }
+        let stream = session.openExchangeStream(answering: [try bench.call("t", id: "7")]) { _ in }
         bench.settle()
         stream.append(ByteBuffer(string: "progress"))
         bench.settle()

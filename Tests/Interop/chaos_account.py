@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-REPEATABLE = {"put", "look", "environment", "list"}
+REPEATABLE = {"put", "look", "scan", "environment", "list"}
 """What may be sent again whatever became of it: its server says that it is idempotent or read-only."""
 EXECUTED_ONCE = {"append", "steps", "own", "ask"}
 
@@ -94,7 +94,7 @@ class Account:
         """Short calls that began between and took longer than they do when all is well."""
         return [
             call for call in self.calls
-            if call.tool != "steps" and since <= call.started < before and (call.ended or float("inf")) - call.started > SLOW
+            if not call.steps and since <= call.started < before and (call.ended or float("inf")) - call.started > SLOW
         ]  # fmt: skip
 
     def recovery(self, faults: list[float]) -> float:
@@ -112,7 +112,7 @@ class Account:
         """The longest time in which one client had no success, short calls alone; and who."""
         worst = (0.0, "")
         for client in self.clients:
-            ends = sorted(call.ended for call in self.ok(client) if call.tool != "steps" and call.ended is not None)
+            ends = sorted(call.ended for call in self.ok(client) if not call.steps and call.ended is not None)
             for left, right in zip([self.began, *ends], ends):
                 worst = max(worst, (right - left, client))
         return worst
@@ -150,7 +150,7 @@ def check_results(account: Account) -> list[str]:
     """Each answer is the call's own, and progress came in order, each once."""
     problems = []
     for call in account.calls:
-        if call.outcome == "ok" and call.tool in EXECUTED_ONCE | {"put", "look"} and call.result.get("call") != call.number:
+        if call.outcome == "ok" and call.tool in EXECUTED_ONCE | {"put", "look", "scan"} and call.result.get("call") != call.number:
             problems.append(f"{call.name}: the answer is {call.result}")
         if call.progress != sorted(set(call.progress)):
             problems.append(f"{call.name}: progress {call.progress}")

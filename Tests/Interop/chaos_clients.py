@@ -70,13 +70,14 @@ class LoadClient(ABC):
 
     async def _long_calls(self, stopping: anyio.Event) -> None:
         while not stopping.is_set():
-            await self.call("steps", steps=self.rng.randint(8, 15), pause=self.rng.uniform(0.1, 0.2))
+            await self.call(self.rng.choice(["steps", "scan"]), steps=self.rng.randint(8, 15), pause=self.rng.uniform(0.1, 0.2))
             await _pause(stopping, self.rng.uniform(0, 0.5))
 
     async def every_kind(self) -> None:
         for tool in dict.fromkeys(self.tools):
             await self.call(tool)
-        await self.call("steps", steps=3, pause=0.05)
+        for tool in ("steps", "scan"):
+            await self.call(tool, steps=3, pause=0.05)
 
     async def call(self, tool: str, steps: int = 0, pause: float = 0) -> Call:
         """Makes a call, once more where that is safe."""
@@ -106,10 +107,12 @@ class LoadClient(ABC):
         return False
 
     async def _bounded(self, call: Call, arguments: dict[str, Any]) -> dict[str, Any]:
-        tool = {"append": "shared__append", "put": "shared__put", "look": "shared__look", "steps": "shared__steps", "own": "own__own",
+        tool = {"append": "shared__append", "put": "shared__put", "look": "shared__look", "steps": "shared__steps", "scan": "shared__scan", "own": "own__own",
                 "ask": "own__ask", "environment": BUILTIN, "list": ""}[call.tool]  # fmt: skip
         if call.tool == "environment":
             arguments = {}
+        # A call that is sent again counts from the beginning.
+        call.progress.clear()
         try:
             with anyio.fail_after(TIMEOUT):
                 return await self.attempt(call, tool, arguments)

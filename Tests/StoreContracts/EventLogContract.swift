@@ -48,6 +48,20 @@ enum EventLogContract {
             #expect(read.events.map(\.sequence) == [1, 3, 4])
             #expect(read.record.hasEnded)
         },
+        ContractCase("keeps what may be worked on twice, to the byte, until the stream has ended, however it ends") { store in
+            let session = Sample.session()
+            try await store.create(session)
+            let requests = "[{\"a\":\"\u{0}é\"}]"
+            for name in ["open", "answered", "ended"] { try await store.open(Sample.stream(name, of: session.id, repeatable: requests)) }
+            try await store.append(1, "a", to: StreamID("open"), of: session.id)
+            try await store.append(1, "a", to: StreamID("answered"), of: session.id, ends: true)
+            store.end(StreamID("ended"), of: session.id)
+            for (name, expected) in [("open", ByteBuffer(string: requests)), ("answered", nil), ("ended", nil)] {
+                let read = try #require(try await store.read(StreamID(name), of: session.id))
+                #expect(read.record.repeatableRequests == expected)
+                #expect(try await store.streams(of: session.id).first { $0.stream.value == name }?.repeatableRequests == expected)
+            }
+        },
         ContractCase("keeps the same stream name of two sessions apart, and lists streams oldest first") { store in
             let (first, stream) = try await opened(store)
             let (second, _) = try await opened(store)

@@ -80,11 +80,12 @@ enum Sample {
     }
 
     static func stream(
-        _ name: String, of session: SessionID, kind: StreamRecord.Kind = .exchange, requests: String? = "1", created: Int64 = 1_000
+        _ name: String, of session: SessionID, kind: StreamRecord.Kind = .exchange, requests: String? = "1", repeatable: String? = nil,
+        created: Int64 = 1_000
     ) -> StreamRecord {
         StreamRecord(
             session: session, stream: StreamID(name), kind: kind, requestIDs: requests.map { ByteBuffer(string: $0) },
-            createdAt: .at(created))
+            repeatableRequests: repeatable.map { ByteBuffer(string: $0) }, createdAt: .at(created))
     }
 }
 

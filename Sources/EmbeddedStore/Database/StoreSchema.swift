@@ -64,6 +64,10 @@ enum StoreSchema {
                     CREATE INDEX streams_by_oldest_event ON streams (oldest_at) WHERE oldest_at IS NOT NULL;
                     """)
         }
+        migrator.registerMigration("3-repeatable-requests") { database in
+            // Until the stream has ended.
+            try database.execute(sql: "ALTER TABLE streams ADD COLUMN repeatable_requests BLOB;")
+        }
         return migrator
     }()
 }

@@ -5,18 +5,22 @@ import NIOCore
 extension StoreTransaction {
     private static let columns = """
         kind, request_ids, created_at, ended,
-        coalesce((SELECT max(sequence) FROM events WHERE events.stream = streams.number), 0), number, stream
+        coalesce((SELECT max(sequence) FROM events WHERE events.stream = streams.number), 0), number, stream, repeatable_requests
         """
 
     func open(_ record: StreamRecord) throws {
         var insert = try statement(
-            "INSERT OR IGNORE INTO streams (session, stream, kind, request_ids, created_at, ended) VALUES (?, ?, ?, ?, ?, ?)")
+            """
+            INSERT OR IGNORE INTO streams (session, stream, kind, request_ids, created_at, ended, repeatable_requests)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
+            """)
         try insert.bind(record.session)
         try insert.bind(record.stream.value)
         try insert.bind(record.kind.rawValue)
         try insert.bind(record.requestIDs)
         try insert.bind(record.createdAt)
         try insert.bind(record.hasEnded ? 1 : 0)
+        try insert.bind(record.hasEnded ? nil : record.repeatableRequests)
         guard try insert.run() == 1 else {
             throw StoreError(operation: "open stream \(record.stream)", reason: "the session has a stream of that name already")
         }
@@ -100,7 +104,7 @@ extension StoreTransaction {
     // MARK: Parts
 
     private func markEnded(_ key: StreamKey, _ state: StreamState) throws {
-        var update = try statement("UPDATE streams SET ended = 1 WHERE number = ?")
+        var update = try statement("UPDATE streams SET ended = 1, repeatable_requests = NULL WHERE number = ?")
         try update.bind(state.number)
         try update.run()
         memory.streams.remove(key)
@@ -148,7 +152,8 @@ extension StoreTransaction {
     private func record(_ row: borrowing SQLStatement, session: SessionID) -> StreamRecord {
         StreamRecord(
             session: session, stream: StreamID(row.text(6)), kind: StreamRecord.Kind(rawValue: row.text(0)) ?? .exchange,
-            requestIDs: row.isNull(1) ? nil : row.buffer(1), createdAt: row.time(2), hasEnded: row.integer(3) != 0,
+            requestIDs: row.isNull(1) ? nil : row.buffer(1), repeatableRequests: row.isNull(7) ? nil : row.buffer(7),
+            createdAt: row.time(2), hasEnded: row.integer(3) != 0,
             lastSequence: UInt64(clamping: row.integer(4)))
     }
 }

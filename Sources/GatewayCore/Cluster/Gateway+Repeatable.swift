@@ -1,4 +1,5 @@
 public import MCPProtocol
+import NIOCore
 
 /// Which requests may be sent again when it is not known what came of them.
 extension Gateway {
@@ -19,6 +20,17 @@ extension Gateway {
             return isRepeatable(tool: name, server: server)
         default: return false
         }
+    }
+
+    /// Most bytes of requests that are kept with a stream. What is larger is not worked on again: a store that all share is no place for
+    /// uploads, and hardly any request comes near.
+    static let maxRepeatableBytes = 64 * 1024
+
+    /// Those of the requests that may be worked on twice, as a stream's record keeps them; nil where there is none, or they are too large.
+    func repeatable(_ requests: [Message], server: String?) -> ByteBuffer? {
+        guard requests.reduce(0, { $0 + $1.bytes.readableBytes }) <= Self.maxRepeatableBytes else { return nil }
+        let repeatable = requests.filter { isRepeatable($0, server: server) }
+        return repeatable.isEmpty ? nil : .jsonArray(repeatable.map(\.bytes))
     }
 
     private func isRepeatable(tool name: String, server: String?) -> Bool {

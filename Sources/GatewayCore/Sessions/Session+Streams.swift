@@ -1,21 +1,20 @@
-import MCPProtocol
+public import MCPProtocol
 import NIOConcurrencyHelpers
 public import NIOCore
 
 /// SSE streams of a session.
 extension Session {
-    /// Begins the stream that answers a POST. `opened` runs when the stream is durable; events may be appended at once.
+    /// Begins the stream that answers the requests of a POST. `opened` runs when the stream is durable; events may be appended at once.
+    ///
+    /// What may be worked on twice is kept with it, so that it can be after the end of this process.
     public func openExchangeStream(
-        requestIDs: [ByteBuffer], opened: @escaping @Sendable (Result<Void, StoreError>) -> Void
+        answering requests: [Message], opened: @escaping @Sendable (Result<Void, StoreError>) -> Void
     ) -> EventStream {
-        var ids = ByteBuffer(string: "[")
-        for (index, id) in requestIDs.enumerated() {
-            if index > 0 { ids.writeStaticString(",") }
-            ids.writeImmutableBuffer(id)
-        }
-        ids.writeStaticString("]")
+        let ids = ByteBuffer.jsonArray(requests.map { $0.idBytes ?? ByteBuffer(string: "null") })
+        let repeatable = gateway.repeatable(requests, server: server)
         return state.withLockedValue { state in
-            let stream = gateway.openStream(of: self, kind: .exchange, prefix: .exchange, requestIDs: ids, opened: opened)
+            let stream = gateway.openStream(
+                of: self, kind: .exchange, prefix: .exchange, requestIDs: ids, repeatable: repeatable, opened: opened)
             state.streams[stream.id] = stream
             return stream
         }
@@ -61,7 +60,8 @@ extension Session {
 
     /// Finds the stream a `Last-Event-ID` names, in memory or in the log. Nil when there is none.
     ///
-    /// A stream of an exchange that ended with the process that worked on it gets an error response for what it still owes.
+    /// A stream whose exchanges ended with the process that worked on them, here or at another instance, is gone on with
+    /// (``goOn(with:_:)``).
     public func findStream(_ id: StreamID, completion: @escaping @Sendable (Result<EventStream?, StoreError>) -> Void) {
         let known = state.withLockedValue { state in
             state.streams[id] ?? (state.feed?.id == id ? state.feed : nil) ?? state.listening.first { $0.id == id }
@@ -93,19 +93,8 @@ extension Session {
             }
             return (stream, true)
         }
-        if isNew, record.kind == .exchange, !record.hasEnded { endOrphan(stream, requestIDs: record.requestIDs) }
+        if isNew, record.kind == .exchange, !record.hasEnded { goOn(with: stream, record) }
         return stream
-    }
-
-    /// Answers requests whose outcome went down with an earlier process.
-    private func endOrphan(_ stream: EventStream, requestIDs: ByteBuffer?) {
-        gateway.answered(requestIDs: requestIDs, on: stream, of: self) { unanswered in
-            for (index, id) in unanswered.enumerated() {
-                stream.append(Gateway.lostError.response(id: id), ends: index == unanswered.count - 1)
-            }
-            if unanswered.isEmpty { stream.end() }
-            self.exchangeStreamEnded(stream)
-        }
     }
 
     /// Loads the listening stream that the client will come back to, after a restart.

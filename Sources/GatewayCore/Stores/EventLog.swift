@@ -17,6 +17,9 @@ public struct StreamRecord: Sendable, Equatable {
     public let kind: Kind
     /// Raw ids of the requests a stream of kind `exchange` answers, comma-separated as in a JSON array.
     public let requestIDs: ByteBuffer?
+    /// Those of the requests that may be worked on twice, whole, as a JSON array: whoever finds the stream unfinished works on them again. Nil
+    /// where there is none. A log keeps it until the stream has ended.
+    public var repeatableRequests: ByteBuffer?
     public let createdAt: WallTime
     /// Whether the last event of the stream is in the log.
     public var hasEnded: Bool
@@ -24,13 +27,14 @@ public struct StreamRecord: Sendable, Equatable {
     public var lastSequence: UInt64
 
     public init(
-        session: SessionID, stream: StreamID, kind: Kind, requestIDs: ByteBuffer?, createdAt: WallTime, hasEnded: Bool = false,
-        lastSequence: UInt64 = 0
+        session: SessionID, stream: StreamID, kind: Kind, requestIDs: ByteBuffer?, repeatableRequests: ByteBuffer? = nil,
+        createdAt: WallTime, hasEnded: Bool = false, lastSequence: UInt64 = 0
     ) {
         self.session = session
         self.stream = stream
         self.kind = kind
         self.requestIDs = requestIDs
+        self.repeatableRequests = repeatableRequests
         self.createdAt = createdAt
         self.hasEnded = hasEnded
         self.lastSequence = lastSequence

@@ -98,8 +98,7 @@ extension ClientConnection {
                 return refuse(refusal, closing: false, id: message.idBytes)
             }
             let responder = PostResponder(
-                session: session, requestIDs: [message.idBytes ?? ByteBuffer()], isBatch: false, connection: self,
-                eventLoop: context.eventLoop, context: server)
+                session: session, requests: [message], isBatch: false, connection: self, eventLoop: context.eventLoop, context: server)
             self.responder = responder
             server.gateway.handle(message, in: session, context: request.context, sink: responder)
             responder.startWaiting()
@@ -124,8 +123,7 @@ extension ClientConnection {
         for message in messages where message.kind != .request { server.gateway.accept(message, in: session) }
         guard !requests.isEmpty else { return respond(.accepted, body: nil) }
         let responder = PostResponder(
-            session: session, requestIDs: requests.compactMap(\.idBytes), isBatch: true, connection: self, eventLoop: eventLoop,
-            context: server)
+            session: session, requests: requests, isBatch: true, connection: self, eventLoop: eventLoop, context: server)
         self.responder = responder
         let context = request.context
         for request in requests { server.gateway.handle(request, in: session, context: context, sink: responder) }

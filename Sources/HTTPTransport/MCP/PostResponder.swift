@@ -10,7 +10,7 @@ final class PostResponder: ExchangeSink, RegisteredConnection, @unchecked Sendab
     private weak var connection: ClientConnection?
     private let context: MCPServerContext
     private let session: Session
-    private let requestIDs: [ByteBuffer]
+    private let requests: [Message]
     private let isBatch: Bool
     private var response: PostResponse
     private var stream: EventStream?
@@ -19,16 +19,16 @@ final class PostResponder: ExchangeSink, RegisteredConnection, @unchecked Sendab
     var registryIndex: Int?
 
     init(
-        session: Session, requestIDs: [ByteBuffer], isBatch: Bool, connection: ClientConnection, eventLoop: any EventLoop,
+        session: Session, requests: [Message], isBatch: Bool, connection: ClientConnection, eventLoop: any EventLoop,
         context: MCPServerContext
     ) {
         self.session = session
-        self.requestIDs = requestIDs
+        self.requests = requests
         self.isBatch = isBatch
         self.connection = connection
         self.eventLoop = eventLoop
         self.context = context
-        response = PostResponse(requests: requestIDs.count, mayStream: context.settings.enableSSE)
+        response = PostResponse(requests: requests.count, mayStream: context.settings.enableSSE)
     }
 
     /// Waits for the first event. On the loop, after the exchanges were started.
@@ -65,7 +65,7 @@ final class PostResponder: ExchangeSink, RegisteredConnection, @unchecked Sendab
     }
 
     private func openStream(_ messages: [ByteBuffer], ends: Bool) {
-        let stream = session.openExchangeStream(requestIDs: requestIDs) { result in
+        let stream = session.openExchangeStream(answering: requests) { result in
             // From here on the stream's id may be given out, if the log knows it.
             let isLogged = (try? result.get()) != nil
             self.eventLoop.execute { self.writer?.begin(isLogged: isLogged) }

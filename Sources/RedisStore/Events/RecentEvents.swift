@@ -59,7 +59,10 @@ final class RecentEvents: Sendable {
             var stream = streams.removeValue(forKey: record.stream) ?? Stream(record: record, floor: record.lastSequence)
             stream.events.append(event)
             stream.record.lastSequence = event.sequence
-            if ends { stream.record.hasEnded = true }
+            if ends {
+                stream.record.hasEnded = true
+                stream.record.repeatableRequests = nil
+            }
             streams[record.stream] = stream
             state.streams[record.session] = streams
             let key = StreamKey(session: record.session, stream: record.stream)

@@ -10,14 +10,15 @@ extension RedisStore: EventLog {
         let key = StreamKey(session: stream.session, stream: stream.stream)
         let operation = "open stream \(stream.stream)"
         sessions.opened(stream)
-        perform(key, cost: stream.requestIDs?.readableBytes ?? 0, isWrite: true) { [self] _, _ in
+        let cost = (stream.requestIDs?.readableBytes ?? 0) + (stream.repeatableRequests?.readableBytes ?? 0)
+        perform(key, cost: cost, isWrite: true) { [self] _, _ in
             let fence = fence(of: stream.session)
             return .script(
                 Scripts.open, keys: [keys.session(stream.session), keys.stream(key), keys.streams(stream.session)],
                 arguments: [
                     fence.incarnation, fence.epoch, .text(key.name), .text(stream.stream.value), .text(stream.kind.rawValue),
                     .bytes(stream.requestIDs ?? ByteBuffer()), .integer(stream.createdAt.milliseconds), stream.hasEnded ? "1" : "0",
-                    .text(String(stream.lastSequence)), .integer(options.expiry),
+                    .text(String(stream.lastSequence)), .integer(options.expiry), .bytes(stream.repeatableRequests ?? ByteBuffer()),
                 ])
         } handle: { [self] reply, call in
             switch reply.map(\.word) {
@@ -160,8 +161,8 @@ extension RedisStore: EventLog {
                 // It must show what was asked for before it.
                 if call.mayWait { return call.sendAgainInOrder() }
                 let parts = value.elements ?? []
-                let record = EventFields.record(parts.prefix(5), key: key)
-                let events = parts.count == 6 ? EventFields.events(parts[5]) : []
+                let record = EventFields.record(parts.prefix(6), key: key)
+                let events = parts.count == 7 ? EventFields.events(parts[6]) : []
                 call.end { completion(.success(record.map { ($0, events) })) }
             }
         }

@@ -181,6 +181,7 @@ extension RedisStore {
             arguments += [
                 .text(stream.stream.value), .text(stream.kind.rawValue), .bytes(stream.requestIDs ?? ByteBuffer()),
                 .integer(stream.createdAt.milliseconds), .text(String(stream.lastSequence)), stream.hasEnded ? "1" : "0",
+                .bytes(stream.hasEnded ? ByteBuffer() : stream.repeatableRequests ?? ByteBuffer()),
             ]
         }
         let write = StoreCall.script(Scripts.restore, keys: [keys.session(id)], arguments: arguments)

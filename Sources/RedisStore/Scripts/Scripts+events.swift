@@ -12,7 +12,7 @@ extension Scripts {
     /// A stream that is there as it was asked for is no other: it comes from a call whose outcome was unknown.
     /// KEYS: session, record of the stream, names of the session's streams. ARGV: prefix, incarnation and epoch of the caller,
     /// `<session>:<stream>`, name, kind, request ids, created, `1` if it has ended, newest sequence, milliseconds that the keys
-    /// live. Result: `ok`, `exists`, `missing` or `fenced`.
+    /// live, requests that may be worked on twice. Result: `ok`, `exists`, `missing` or `fenced`.
     static let open = RedisScript(
         common + """
             local refusal = fence(KEYS[1], ARGV[2], ARGV[3])
@@ -23,6 +23,7 @@ extension Scripts {
               return {'exists'}
             end
             redis.call('HSET', KEYS[2], 'kind', ARGV[6], 'requests', ARGV[7], 'created', ARGV[8], 'ended', ARGV[9], 'last', ARGV[10], 'bytes', '0')
+            if ARGV[12] ~= '' then redis.call('HSET', KEYS[2], 'repeatable', ARGV[12]) end
             redis.call('ZADD', KEYS[3], ARGV[8], ARGV[5])
             redis.call('PEXPIRE', KEYS[2], ARGV[11])
             redis.call('PEXPIRE', KEYS[3], ARGV[11])
@@ -71,7 +72,8 @@ extension Scripts {
               end
               if kept then break end
             end
-            redis.call('HSET', KEYS[2], 'last', ARGV[6], 'bytes', digits(bytes), 'ended', ARGV[9])
+            redis.call('HSET', KEYS[2], 'last', ARGV[6], 'bytes', digits(bytes))
+            if ARGV[9] == '1' then ended(KEYS[2]) end
             redis.call('ZADD', KEYS[4], 'NX', time, ARGV[5])
             redis.call('PEXPIRE', KEYS[2], ARGV[12])
             redis.call('PEXPIRE', KEYS[3], ARGV[12])
@@ -103,7 +105,7 @@ extension Scripts {
               redis.call('ZADD', KEYS[4], 'NX', time, ARGV[4])
               redis.call('PEXPIRE', KEYS[3], ARGV[5])
             end
-            if ARGV[6] == '1' then redis.call('HSET', KEYS[2], 'ended', '1') end
+            if ARGV[6] == '1' then ended(KEYS[2]) end
             return {'ok', added}
             """)
 
@@ -136,7 +138,7 @@ extension Scripts {
             if refusal then return {refusal} end
             local created = redis.call('HGET', KEYS[2], 'created')
             if not created then return {'none'} end
-            redis.call('HSET', KEYS[2], 'ended', '1')
+            ended(KEYS[2])
             local newest = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
             redis.call('ZADD', KEYS[4], 'NX', newest and string.match(newest[1], '%d+$') or created, ARGV[4])
             return {'ok'}
@@ -145,26 +147,27 @@ extension Scripts {
     /// A stream and some of its events.
     ///
     /// KEYS: record of the stream, its events. ARGV: prefix, first id, most events (0: none). Result: kind, request ids, created, `1` if it has
-    /// ended, newest sequence; then the events as of XRANGE. Empty when there is no such stream.
+    /// ended, newest sequence, requests that may be worked on twice; then the events as of XRANGE. Empty when there is no such stream.
     static let read = RedisScript(
         """
-        local r = redis.call('HMGET', KEYS[1], 'kind', 'requests', 'created', 'ended', 'last')
+        local r = redis.call('HMGET', KEYS[1], 'kind', 'requests', 'created', 'ended', 'last', 'repeatable')
         if not r[1] then return {} end
         local events = {}
         if ARGV[3] ~= '0' then events = redis.call('XRANGE', KEYS[2], ARGV[2], '+', 'COUNT', ARGV[3]) end
-        return {r[1], r[2], r[3], r[4], r[5], events}
+        return {r[1], r[2], r[3], r[4], r[5], r[6], events}
         """)
 
     /// The streams of a session, oldest first. Forgets those that Redis has let expire.
     ///
-    /// KEYS: names of the streams. ARGV: prefix, session. Result: of each an array: name, kind, request ids, created, `1` if ended, newest sequence.
+    /// KEYS: names of the streams. ARGV: prefix, session. Result: of each an array: name, kind, request ids, created, `1` if ended, newest sequence,
+    /// requests that may be worked on twice.
     static let streams = RedisScript(
         common + """
             local found = {}
             for _, stream in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-              local r = redis.call('HMGET', P .. 'stream:' .. ARGV[2] .. ':' .. stream, 'kind', 'requests', 'created', 'ended', 'last')
+              local r = redis.call('HMGET', P .. 'stream:' .. ARGV[2] .. ':' .. stream, 'kind', 'requests', 'created', 'ended', 'last', 'repeatable')
               if r[1] then
-                found[#found + 1] = {stream, r[1], r[2], r[3], r[4], r[5]}
+                found[#found + 1] = {stream, r[1], r[2], r[3], r[4], r[5], r[6]}
               else
                 redis.call('ZREM', KEYS[1], stream)
               end

@@ -22,6 +22,11 @@ enum Scripts {
           if home[1] == incarnation and home[2] == epoch then return nil end
           return 'fenced'
         end
+        -- A stream that has ended is not gone on with.
+        local function ended(key)
+          redis.call('HSET', key, 'ended', '1')
+          redis.call('HDEL', key, 'repeatable')
+        end
 
         """
 

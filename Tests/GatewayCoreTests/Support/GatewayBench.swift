@@ -188,6 +188,12 @@ final class GatewayBench {
         try send("{\"jsonrpc\":\"2.0\",\"id\":\(id),\"method\":\"\(method)\",\"params\":\(params)}", in: session)
     }
 
+    /// A call of a tool; `meta`: raw members of its `_meta`.
+    func call(_ tool: String, id: String, meta: String = "") throws -> Message {
+        try message(
+            "{\"jsonrpc\":\"2.0\",\"id\":\(id),\"method\":\"tools/call\",\"params\":{\"name\":\"\(tool)\",\"_meta\":{\(meta)}}}")
+    }
+
     func accept(_ raw: String, in session: Session) throws {
         gateway.accept(try message(raw), in: session)
         settle()

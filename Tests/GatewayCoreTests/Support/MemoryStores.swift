@@ -167,15 +167,20 @@ final class MemoryStores: SessionStore, EventLog {
             guard let index = state.streams[session]?.firstIndex(where: { $0.record.stream == stream }) else { return }
             state.streams[session]?[index].events.append(event)
             state.streams[session]?[index].record.lastSequence = event.sequence
-            if ends { state.streams[session]?[index].record.hasEnded = true }
+            if ends { Self.markEnded(&state, session, index) }
         }
     }
 
     func end(_ stream: StreamID, of session: SessionID) {
         enqueue("end", nil as (@Sendable (Result<Void, StoreError>) -> Void)?) { state in
             guard let index = state.streams[session]?.firstIndex(where: { $0.record.stream == stream }) else { return }
-            state.streams[session]?[index].record.hasEnded = true
+            Self.markEnded(&state, session, index)
         }
+    }
+
+    private static func markEnded(_ state: inout State, _ session: SessionID, _ index: Int) {
+        state.streams[session]?[index].record.hasEnded = true
+        state.streams[session]?[index].record.repeatableRequests = nil
     }
 
     func read(

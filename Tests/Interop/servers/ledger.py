@@ -16,7 +16,7 @@ from typing import Any
 LEDGER = os.environ["LEDGER"]
 INSTANCE = os.getppid()
 READ_ONLY, IDEMPOTENT = {"readOnlyHint": True}, {"readOnlyHint": False, "idempotentHint": True}
-TOOLS: dict[str, dict[str, Any]] = {"append": {}, "put": IDEMPOTENT, "look": READ_ONLY, "steps": {}, "own": {}, "ask": {}}
+TOOLS: dict[str, dict[str, Any]] = {"append": {}, "put": IDEMPOTENT, "look": READ_ONLY, "steps": {}, "scan": READ_ONLY, "own": {}, "ask": {}, "confirm": IDEMPOTENT}
 """By name, what each says of itself."""
 
 output_lock = threading.Lock()
@@ -51,7 +51,7 @@ def call(identifier: Any, params: dict[str, Any]) -> None:
         case "append" | "put" | "look":
             execute(tool, arguments)
             send(result(identifier, call=arguments["call"]))
-        case "steps":
+        case "steps" | "scan":
             # Numbered, so that one that is missing, doubled or out of its place is seen.
             execute(tool, arguments)
             for step in range(1, arguments["steps"] + 1):
@@ -68,7 +68,7 @@ def call(identifier: Any, params: dict[str, Any]) -> None:
             execute(tool, arguments, count=data["count"])
             note = {"method": "notifications/message", "params": {"level": "warning", "logger": "ledger", "data": data}}
             send(result(identifier, call=arguments["call"], **data), note)
-        case "ask":
+        case "ask" | "confirm":
             event, box = answers[f"ask-{json.dumps(identifier)}"] = (threading.Event(), [])
             schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
             question = {"message": f"{arguments['client']} {arguments['call']}", "requestedSchema": schema}

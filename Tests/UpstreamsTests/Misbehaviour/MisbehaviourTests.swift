@@ -105,7 +105,7 @@ private final class CallSink: ExchangeSink {
     func emit(_ event: ExchangeEvent, of exchange: Exchange) {
         let stream = state.withLockedValue { state -> EventStream? in
             if event.isFinal { state.final = event.message } else { state.notifications += 1 }
-            if state.stream == nil, !event.isFinal { state.stream = session.openExchangeStream(requestIDs: [exchange.idBytes]) { _ in } }
+            if state.stream == nil, !event.isFinal { state.stream = session.openExchangeStream(answering: [exchange.request]) { _ in } }
             return state.stream
         }
         guard let stream else { return }

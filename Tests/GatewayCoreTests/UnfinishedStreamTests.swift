@@ -1,0 +1,158 @@
+import MCPProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+import Testing
+
+@testable import GatewayCore
+
+/// Streams that a process left unfinished when it ended, and what comes of their requests.
+@Suite("An unfinished stream") struct UnfinishedStreamTests {
+    /// A server with a tool of each kind.
+    private static func server() -> ScriptedServer {
+        ScriptedServer(
+            "s",
+            lists: [
+                .tools:
+                    #"{"name":"read","annotations":{"readOnlyHint":true}},{"name":"put","annotations":{"idempotentHint":true}},{"name":"add"}"#
+            ])
+    }
+
+    /// Sessions that a first gateway left, with one stream each; what the first gateway's process told before it ended is in the log.
+    private struct Left {
+        let stores = MemoryStores()
+        let session: SessionID
+        let stream: StreamID
+
+        init(calls: [(tool: String, id: String)], told: [String] = [], meta: String = "") throws {
+            let bench = GatewayBench([UnfinishedStreamTests.server()], stores: stores)
+            let session = try bench.session()
+            let stream = session.openExchangeStream(
+                answering: try calls.map { try bench.call($0.tool, id: $0.id, meta: meta) }, opened: { _ in })
+            for message in told { stream.append(ByteBuffer(string: message)) }
+            bench.settle()
+            (self.session, self.stream) = (session.id, stream.id)
+            // The process dies here: nothing more is written.
+            session.state.withLockedValue { $0.streams.removeAll() }
+        }
+
+        func record() -> StreamRecord? { stores.stream(stream, of: session)?.record }
+    }
+
+    private static func progress(_ value: Int) -> String {
+        #"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t","progress":\#(value)}}"#
+    }
+
+    @Test("keeps those requests that may be worked on twice, whole")
+    func kept() throws {
+        let left = try Left(calls: [("s__read", "1"), ("s__add", "2"), ("s__put", "3")])
+        let kept = try #require(left.record()?.repeatableRequests)
+        let messages = try ByteBuffer.jsonElements(of: kept).map { try Message.parse($0) }
+        #expect(messages.map(\.idBytes) == [ByteBuffer(string: "1"), ByteBuffer(string: "3")])
+        #expect(try Left(calls: [("s__add", "1")]).record()?.repeatableRequests == nil)
+        let large = String(repeating: "x", count: Gateway.maxRepeatableBytes)
+        #expect(try Left(calls: [("s__read", "1")], meta: "\"x\":\"\(large)\"").record()?.repeatableRequests == nil)
+    }
+
+    @Test("is gone on with once, however many resume it: a request that may be worked on twice gets its answer behind what was there")
+    func repeated() throws {
+        let left = try Left(
+            calls: [("s__read", "\"r\"")], told: (1...3).map(Self.progress), meta: #""progressToken":"t""#)
+        let server = Self.server()
+        let bench = GatewayBench([server], stores: left.stores)
+        let session = try #require(try bench.find(left.session))
+        let (first, second) = (RecordingSubscriber(), RecordingSubscriber())
+        try #require(try bench.findStream(left.stream, in: session)).attach(first, after: 3)
+        bench.settle()
+        let calls = server.link.messages(of: .toolsCall)
+        #expect(calls.count == 1)
+        let call = try #require(calls.first)
+        // What the client has heard already is not told again; what is new is.
+        for value in [2, 3, 4] { server.link.progress(on: call, value) }
+        bench.settle()
+        try #require(try bench.findStream(left.stream, in: session)).attach(second, after: 2)
+        bench.settle()
+        server.link.answer(call, result: #"{"content":[]}"#)
+        bench.settle()
+        #expect(server.link.messages(of: .toolsCall).count == 1)
+        #expect(first.detached == 1)
+        #expect(second.sequences == [3, 4, 5])
+        #expect(second.texts[1] == Self.progress(4))
+        #expect(second.last == [5])
+        let answer = try Message.parse(try #require(second.events.last).message)
+        #expect(answer.kind == .response && answer.json.string(answer.id) == "r")
+        #expect(left.record()?.hasEnded == true)
+        #expect(left.record()?.repeatableRequests == nil)
+        // From then on it is a stream like any other.
+        let late = RecordingSubscriber()
+        try #require(try bench.findStream(left.stream, in: session)).attach(late, after: 0)
+        bench.settle()
+        #expect(late.sequences == [1, 2, 3, 4, 5])
+        #expect(server.link.messages(of: .toolsCall).count == 1)
+        #expect(bench.gateway.openExchangeCount == 0)
+    }
+
+    @Test("gets an error for a request that must not be worked on twice")
+    func notRepeated() throws {
+        let left = try Left(calls: [("s__add", "1")], told: [Self.progress(1)])
+        let server = Self.server()
+        let bench = GatewayBench([server], stores: left.stores)
+        let session = try #require(try bench.find(left.session))
+        let subscriber = RecordingSubscriber()
+        try #require(try bench.findStream(left.stream, in: session)).attach(subscriber, after: 1)
+        bench.settle()
+        #expect(server.link.messages(of: .toolsCall).isEmpty)
+        #expect(subscriber.sequences == [2] && subscriber.last == [2])
+        #expect(subscriber.texts[0].contains("outcome of this request is unknown"))
+    }
+
+    @Test("of a batch: answers stay, what may be worked on twice is, the rest gets an error, and the last answer ends it")
+    func batch() throws {
+        let left = try Left(
+            calls: [("s__read", "1"), ("s__add", "2"), ("s__put", "3"), ("s__read", "4")],
+            told: [#"{"jsonrpc":"2.0","id":4,"result":{}}"#])
+        let server = Self.server()
+        let bench = GatewayBench([server], stores: left.stores)
+        let session = try #require(try bench.find(left.session))
+        let subscriber = RecordingSubscriber()
+        try #require(try bench.findStream(left.stream, in: session)).attach(subscriber, after: 0)
+        bench.settle()
+        let calls = server.link.messages(of: .toolsCall)
+        #expect(calls.count == 2)
+        for call in calls.reversed() { server.link.answer(call, result: "{}") }
+        bench.settle()
+        let ids = subscriber.events.compactMap { (try? Message.parse($0.message))?.idBytes.map { String(buffer: $0) } }
+        #expect(ids == ["4", "2", "3", "1"])
+        #expect(subscriber.sequences == [1, 2, 3, 4] && subscriber.last == [4])
+    }
+
+    @Test("is gone on with a third time when the second process ends too")
+    func again() throws {
+        let left = try Left(calls: [("s__read", "1")])
+        for round in 1...2 {
+            left.stores.failure = nil
+            let server = Self.server()
+            let bench = GatewayBench([server], stores: left.stores)
+            let session = try #require(try bench.find(left.session))
+            let subscriber = RecordingSubscriber()
+            try #require(try bench.findStream(left.stream, in: session)).attach(subscriber, after: 0)
+            bench.settle()
+            let call = try #require(server.link.messages(of: .toolsCall).first)
+            guard round == 2 else {
+                // This process dies as well, and writes nothing more.
+                left.stores.failure = "gone"
+                continue
+            }
+            server.link.answer(call, result: "{}")
+            bench.settle()
+            #expect(subscriber.last == [1])
+        }
+    }
+}
+
+extension ScriptedLink {
+    /// The server tells how far a call is.
+    fileprivate func progress(on call: Message, _ value: Int) {
+        let token = call.json.slice(call.routing.progressToken).map { String(buffer: $0) } ?? "null"
+        receive(#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":\#(token),"progress":\#(value)}}"#)
+    }
+}

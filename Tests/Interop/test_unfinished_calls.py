@@ -1,0 +1,187 @@
+"""Calls that are in progress when the instance that works on them is gone: those that may be worked on twice are, the others end in an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import httpx
+import pytest
+from chaos_account import Ledger
+from clients import Seen, sdk_client
+from cluster import Cluster, Instance
+from gateway import HERE, PYTHON, Gateway
+from mcp import MCPError
+from rawhttp import RawSession, Stream
+
+pytestmark = [pytest.mark.binary, pytest.mark.timeout(120)]
+Start = Callable[..., Gateway]
+STEPS = 30
+
+
+def ledger_server(path: Path, **settings: Any) -> dict[str, Any]:
+    return {"command": PYTHON, "args": ["-S", "-E", str(HERE / "servers/ledger.py")], "env": {"LEDGER": str(path)}, **settings}
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    return Ledger(tmp_path_factory.mktemp("ledger") / "ledger")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, ledger: Ledger) -> Iterator[Cluster]:
+    servers = {"shared": ledger_server(ledger.path), "own": ledger_server(ledger.path, isolation="session")}
+    with Cluster(
+        tmp_path_factory.mktemp("cluster"), config={"mcpServers": servers}, redis="single", balance="round_robin",
+        nginx_options=("--workers", "1"),
+    ) as cluster:  # fmt: skip
+        yield cluster
+
+
+def executions(ledger: Ledger, call: int) -> list[dict[str, Any]]:
+    return [entry for entry in ledger.entries() if entry["call"] == call]
+
+
+def home(cluster: Cluster, ledger: Ledger, call: int) -> Instance:
+    """The instance that works on a call."""
+    pid = executions(ledger, call)[-1]["instance"]
+    return next(instance for instance in cluster.instances if instance.is_running and instance.pid == pid)
+
+
+async def kill(instance: Instance) -> None:
+    await anyio.to_thread.run_sync(instance.kill)
+
+
+async def start(instance: Instance) -> None:
+    await anyio.to_thread.run_sync(instance.start)
+
+
+async def until_progress(seen: Seen, count: int) -> None:
+    with anyio.fail_after(20):
+        while len(seen.progress) < count:
+            await anyio.sleep(0.01)
+
+
+def arguments(call: int) -> dict[str, Any]:
+    return {"client": "test", "call": call, "steps": STEPS, "pause": 0.1}
+
+
+@pytest.mark.parametrize("server", ["shared", "own"])
+async def test_the_sdk_gets_the_result_of_a_call_whose_instance_was_killed(cluster: Cluster, ledger: Ledger, server: str) -> None:
+    seen, call = Seen(), 100 + len(server)
+    async with sdk_client(cluster.url) as client:
+        await client.list_tools()
+        results: list[Any] = []
+
+        async def scan() -> None:
+            results.append(await client.call_tool(f"{server}__scan", arguments(call), progress_callback=seen.on_progress))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(scan)
+            await until_progress(seen, 3)
+            killed = home(cluster, ledger, call)
+            await kill(killed)
+        assert results[0].structured_content == {"call": call}
+        # As if nothing had happened: nothing is told twice.
+        assert [progress for progress, _, _ in seen.progress] == list(range(1, STEPS + 1))
+        assert len({entry["instance"] for entry in executions(ledger, call)}) == len(executions(ledger, call)) == 2
+        await start(killed)
+
+
+async def test_the_sdk_gets_an_error_for_a_call_that_must_not_be_worked_on_twice(cluster: Cluster, ledger: Ledger) -> None:
+    seen = Seen()
+    async with sdk_client(cluster.url) as client:
+        await client.list_tools()
+        errors: list[MCPError] = []
+
+        async def steps() -> None:
+            with pytest.raises(MCPError) as caught:
+                await client.call_tool("shared__steps", arguments(200), progress_callback=seen.on_progress)
+            errors.append(caught.value)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(steps)
+            await until_progress(seen, 3)
+            killed = home(cluster, ledger, 200)
+            await kill(killed)
+        assert "outcome of this request is unknown" in str(errors[0])
+        assert len(executions(ledger, 200)) == 1
+        await start(killed)
+
+
+async def test_several_that_resume_at_once_at_several_instances_let_a_call_be_repeated_once(cluster: Cluster, ledger: Ledger) -> None:
+    seen: list[dict[str, Any]] = []
+    async with RawSession(cluster.instances[0].url) as session:
+        await session.initialize()
+        meta = {"progressToken": "t"}
+        call = session.message("tools/call", {"name": "shared__scan", "arguments": arguments(300), "_meta": meta})
+        async with session.post_stream(call) as stream:
+            async for message in stream.messages():
+                seen.append(message)
+                if len(seen) == 3:
+                    break
+            last = stream.last_id
+        await kill(cluster.instances[0])
+
+        async def resume(instance: Instance, streams: list[Stream]) -> None:
+            async with RawSession(instance.url) as other:
+                other.session_id = session.session_id
+                async with other.get_stream(last) as stream:
+                    streams.append(stream)
+                    async for event in stream:
+                        if event.data and "method" not in event.message:
+                            return
+
+        streams: list[Stream] = []
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as group:
+                for instance in [*cluster.instances[1:], *cluster.instances[1:]]:
+                    group.start_soon(resume_quietly, resume, instance, streams)
+        # The newest connection has the stream; it has all of it behind the position that it named.
+        whole = [stream for stream in streams if any(event.data and "result" in event.message for event in stream.events)]
+        assert len(whole) == 1
+        told = [event.message for event in whole[0].events if event.data]
+        progress = [message["params"]["progress"] for message in [*seen, *told] if "method" in message]
+        assert progress == list(range(1, STEPS + 1))
+        assert [message["result"]["structuredContent"] for message in told if "result" in message] == [{"call": 300}]
+        numbers = [int(event.id.rpartition(".")[2]) for event in whole[0].events if event.id and event.data]
+        assert numbers == list(range(4, STEPS + 2))
+        assert len(executions(ledger, 300)) == 2
+        await start(cluster.instances[0])
+
+
+async def resume_quietly(resume: Callable[..., Any], *arguments: Any) -> None:
+    """A connection that another one takes the stream from breaks off."""
+    try:
+        await resume(*arguments)
+    except httpx.TransportError:
+        pass
+
+
+@pytest.mark.parametrize(("tool", "repeats"), [("scan", True), ("steps", False)])
+async def test_the_same_holds_over_a_restart_of_one_gateway(start_gateway: Start, tmp_path: Path, tool: str, repeats: bool) -> None:
+    ledger, seen = Ledger(tmp_path / "ledger"), Seen()
+    gateway = start_gateway({"shared": ledger_server(ledger.path)})
+    async with sdk_client(gateway.url) as client:
+        await client.list_tools()
+        outcomes: list[Any] = []
+
+        async def work() -> None:
+            try:
+                outcomes.append(await client.call_tool(f"shared__{tool}", arguments(400), progress_callback=seen.on_progress))
+            except MCPError as error:
+                outcomes.append(error)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(work)
+            await until_progress(seen, 3)
+            await anyio.to_thread.run_sync(gateway.restart, "kill")
+        if repeats:
+            assert outcomes[0].structured_content == {"call": 400}
+            assert [progress for progress, _, _ in seen.progress] == list(range(1, STEPS + 1))
+        else:
+            assert "outcome of this request is unknown" in str(outcomes[0])
+        assert len(executions(ledger, 400)) == (2 if repeats else 1)
