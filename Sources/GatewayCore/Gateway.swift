@@ -39,6 +39,8 @@ public final class Gateway: Sendable {
     let clientBuckets: NIOLockedValueBox<ClientBuckets>
     /// Begins the ids of requests to clients; different in every process.
     let inputTag = String(UInt32.random(in: .min ... .max), radix: 36)
+    /// Tells this process from others where there is no directory of instances.
+    let processTag = UInt64.random(in: .min ... .max)
     /// Requests that the gateway answers itself.
     let ownCounters = RequestCounters(upstream: "gateway")
     /// Requests that the built-in tools answer.
@@ -183,9 +185,10 @@ public final class Gateway: Sendable {
         timer.cancel()
     }
 
-    /// Answers what is still open with an error: the time to drain is over.
+    /// Answers what is still open with an error: the time to drain is over. What another instance can do again it is left.
     public func abandonExchanges() {
         for session in registry.all {
+            if hasSuccessor { session.leaveRepeatable() }
             for exchange in session.state.withLockedValue({ Array($0.exchanges.values) }) { exchange.fail(.drainTimeout) }
         }
     }
@@ -402,7 +405,7 @@ public final class Gateway: Sendable {
         let record = StreamRecord(
             session: session.id, stream: .random(prefix), kind: kind, requestIDs: requestIDs, repeatableRequests: repeatable,
             createdAt: clock.now())
-        let stream = EventStream(record: record, delivered: 0, log: events, logger: logger)
+        let stream = EventStream(record: record, delivered: 0, isOpen: false, log: events, logger: logger)
         stream.open(opened)
         return stream
     }

@@ -125,6 +125,53 @@ import Testing
         #expect(subscriber.sequences == [1, 2, 3, 4] && subscriber.last == [4])
     }
 
+    @Test("is left to the session's next home where that may work on it again; other requests get an error")
+    func left() throws {
+        let bench = GatewayBench([Self.server()])
+        let session = try bench.session()
+        func begin(_ tool: String, id: String) throws -> (stream: EventStream, subscriber: RecordingSubscriber) {
+            let call = try bench.call(tool, id: id)
+            let stream = session.openExchangeStream(answering: [call]) { _ in }
+            let subscriber = RecordingSubscriber()
+            stream.attach(subscriber, after: 0)
+            bench.gateway.handle(call, in: session, sink: RepeatedExchanges(stream: stream, session: session, count: 1, floors: [:]))
+            bench.settle()
+            return (stream, subscriber)
+        }
+        let (read, add) = (try begin("s__read", id: "1"), try begin("s__add", id: "2"))
+        bench.gateway.abandon(session)
+        bench.settle()
+        #expect(read.subscriber.events.isEmpty && read.subscriber.detached == 1)
+        #expect(add.subscriber.last == [1])
+        #expect(add.subscriber.texts.first?.contains("lost its session to another one") == true)
+        let records = bench.stores.allStreams(of: session.id).map(\.record)
+        #expect(records.first { $0.stream == read.stream.id }?.hasEnded == false)
+        #expect(records.first { $0.stream == add.stream.id }?.hasEnded == true)
+        #expect(bench.gateway.openExchangeCount == 0)
+    }
+
+    @Test("ends in an error, also for a request that may be worked on twice, where the log does not have all of it")
+    func notLogged() throws {
+        let bench = GatewayBench([Self.server()])
+        let session = try bench.session()
+        let call = try bench.call("s__read", id: "1")
+        let stream = session.openExchangeStream(answering: [call]) { _ in }
+        let subscriber = RecordingSubscriber()
+        stream.attach(subscriber, after: 0)
+        bench.gateway.handle(call, in: session, sink: RepeatedExchanges(stream: stream, session: session, count: 1, floors: [:]))
+        bench.settle()
+        bench.stores.failure = "Redis is away"
+        stream.append(ByteBuffer(string: Self.progress(1)))
+        bench.settle()
+        // The error goes out before the connection closes, though the log refuses it.
+        bench.gateway.abandon(session)
+        bench.settle()
+        #expect(subscriber.events.map(\.isLogged) == [false, false])
+        #expect(subscriber.texts.last?.contains("lost its session to another one") == true)
+        #expect(subscriber.last == [2])
+        bench.stores.failure = nil
+    }
+
     @Test("is gone on with a third time when the second process ends too")
     func again() throws {
         let left = try Left(calls: [("s__read", "1")])

@@ -102,6 +102,7 @@ extension Session {
 
     /// Ends everything that the session has in this process and leaves alone what is in the stores: it goes on elsewhere.
     func leave() -> [EventLoopFuture<Void>] {
+        leaveRepeatable()
         let rest = takeRest()
         for exchange in rest.exchanges { exchange.fail(.moved) }
         // What the exchanges ended with reaches their clients, though not the log.

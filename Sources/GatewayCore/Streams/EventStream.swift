@@ -51,6 +51,8 @@ public final class EventStream: Sendable {
         /// The event that ends the stream, if the log refused it.
         var refusedLast: StreamEvent?
         var hasEnded: Bool
+        /// The log has the stream.
+        var isOpen: Bool
         /// The log does not know the stream, because it could not open it.
         var mustBeOpened = false
 
@@ -68,7 +70,8 @@ public final class EventStream: Sendable {
         var isLive: Bool
     }
 
-    init(record: StreamRecord, delivered: UInt64, log: any EventLog, logger: Logger) {
+    /// - Parameter isOpen: the log has the stream already.
+    init(record: StreamRecord, delivered: UInt64, isOpen: Bool = true, log: any EventLog, logger: Logger) {
         self.record = record
         id = record.stream
         session = record.session
@@ -77,13 +80,16 @@ public final class EventStream: Sendable {
         self.logger = logger
         state = NIOLockedValueBox(
             State(
-                nextSequence: record.lastSequence + 1, delivered: delivered, logged: record.lastSequence, hasEnded: record.hasEnded))
+                nextSequence: record.lastSequence + 1, delivered: delivered, logged: record.lastSequence, hasEnded: record.hasEnded,
+                isOpen: isOpen))
     }
 
     /// Adds the stream to the log. If that fails, the next event tries again.
     func open(_ opened: (@Sendable (Result<Void, StoreError>) -> Void)? = nil) {
         log.open(record) { result in
-            if case .failure(let error) = result {
+            switch result {
+            case .success: self.state.withLockedValue { $0.isOpen = true }
+            case .failure(let error):
                 self.state.withLockedValue { $0.mustBeOpened = true }
                 self.logger.warning(
                     "stream not logged; it cannot be resumed",
@@ -106,6 +112,11 @@ public final class EventStream: Sendable {
     public var newestSequence: UInt64 { state.withLockedValue { $0.logged } }
 
     var deliveredSequence: UInt64 { state.withLockedValue { min($0.delivered, $0.logged) } }
+
+    /// Whether the session's next home can go on with it: the log has all of it, and with it what may be worked on twice.
+    var canBeGoneOnWith: Bool {
+        record.repeatableRequests != nil && state.withLockedValue { $0.isOpen && $0.refused == 0 && !$0.hasEnded }
+    }
 
     /// Writes an event to the log and, when it is there, to the subscriber.
     public func append(_ message: ByteBuffer, ends: Bool = false) {

@@ -6,6 +6,19 @@ import NIOCore
 /// Streams that answer requests and were left unfinished: by a process that is gone, here or at another instance, or by a log that did not take
 /// the answer.
 extension Session {
+    /// Leaves those streams unfinished whose requests may be worked on twice: their clients come back for the rest, and the session's next home
+    /// goes on with them. Other streams are to be ended.
+    func leaveRepeatable() {
+        // Of older revisions a client has no position before the first event.
+        let hasPosition = revision.hasPrimingEvents
+        let left = state.withLockedValue { state in
+            let left = state.streams.values.filter { $0.canBeGoneOnWith && (hasPosition || $0.deliveredSequence > 0) }
+            for stream in left { state.streams.removeValue(forKey: stream.id) }
+            return left
+        }
+        for stream in left { stream.leave() }
+    }
+
     /// Works once more on those requests of the stream that have no answer and may be worked on twice; the others get an error that says
     /// that their outcome is unknown. Whoever resumes the stream gets all of it behind what was there.
     ///

@@ -129,9 +129,12 @@ extension ClientConnection {
     func forwardResponded(_ head: HTTPResponseHead, of forward: Forward) {
         guard let context, case .forwarding(let current) = state, current === forward else { return }
         if let session = forward.session { server.gateway.servedElsewhere(session, by: forward.target.identity) }
-        forwardable = nil
         var headers = ForwardedHead.responseFields(head)
         let isStream = headers.first(name: "content-type")?.hasPrefix("text/event-stream") == true
+        if isStream, request.method == .POST, request.route.isMCP, let forwardable {
+            forward.unresumable = UnresumableAnswer(request: forwardable.body)
+        }
+        forwardable = nil
         // Without chunks the end of the connection is the end of the answer.
         if version.minor == 0, headers.first(name: "content-length") == nil { isKeepAlive = false }
         if !isKeepAlive { headers.add(name: "connection", value: "close") }
@@ -171,8 +174,7 @@ extension ClientConnection {
         server.logger.info(
             "an instance did not serve a request that was passed on to it",
             metadata: ["instance": "\(forward.target.identity.name)", "reason": "\(reason)", "request": "\(request.id)"])
-        // The client sees that there was more to come, and asks for the rest.
-        guard !forward.hasBegun else { return context.close(promise: nil) }
+        guard !forward.hasBegun else { return breakOff(forward) }
         guard wasSent, !isRepeatable else { return tryElsewhere(after: forward) }
         loseAnswer()
     }
@@ -187,7 +189,9 @@ extension ClientConnection {
 
     /// A request that waits at an instance which is not alive any more would wait for ever.
     func checkForwardTarget() {
-        guard case .forwarding(let forward) = state, !server.gateway.isAlive(forward.target.identity) else { return }
+        guard case .forwarding(let forward) = state, !server.gateway.isAlive(forward.target.identity),
+            !forward.mayStillAnswer(server.settings)
+        else { return }
         forward.targetDied()
     }
 

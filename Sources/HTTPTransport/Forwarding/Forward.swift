@@ -10,8 +10,11 @@ final class Forward: PeerResponseReceiver {
     private weak var connection: ClientConnection?
     private var peer: PeerConnection?
     private var isOver = false
+    private var lastHeard = NIODeadline.now()
     /// The client has the head of the answer.
     private(set) var hasBegun = false
+    /// Of an answer that is a stream: what it answers, as long as its client cannot resume it (``StreamPosition``).
+    var unresumable: UnresumableAnswer?
     /// Where the session is, as the instance said that does not have it.
     private(set) var refusedHome: String?
 
@@ -47,6 +50,17 @@ final class Forward: PeerResponseReceiver {
         if isWritable { peer?.resume() } else { peer?.pause() }
     }
 
+    /// Whether an instance that is not among the living may still answer. What belongs to a session does not wait: others may have taken the
+    /// session over. Anything else is in progress there alone, and an instance may be cut off from the store, and serve. It begins an answer soon
+    /// (`streams.firstEventWait`) and says something again and again (`streams.keepAlive`).
+    func mayStillAnswer(_ settings: HTTPTransportSettings) -> Bool {
+        let patience = hasBegun ? settings.keepAlive + settings.keepAlive : settings.firstEventWait + Self.graceOfUnlisted
+        return session == nil && NIODeadline.now() - lastHeard < patience
+    }
+
+    /// How long one that is not heard of may take to begin an answer, beyond what a stream's beginning takes anyway.
+    private static let graceOfUnlisted = TimeAmount.seconds(3)
+
     /// The other instance is not among the living any more.
     func targetDied() {
         guard !isOver else { return }
@@ -70,11 +84,14 @@ final class Forward: PeerResponseReceiver {
             return
         }
         hasBegun = true
+        lastHeard = .now()
         connection.forwardResponded(head, of: self)
     }
 
     func peerSent(_ bytes: ByteBuffer) {
         guard !isOver, hasBegun else { return }
+        if session == nil { lastHeard = .now() }
+        if unresumable?.hasPosition(after: bytes) == true { unresumable = nil }
         connection?.forwardSent(bytes, of: self)
     }
 

@@ -8,7 +8,7 @@ import Testing
 @Suite("Several instances")
 struct ForwardingTests {
     /// Two servers that share one store.
-    private func pair(
+    func pair(
         _ change: (inout HTTPTransportSettings) -> Void = { _ in }, _ body: (SharedHomes, Node, Node) async throws -> Void
     ) async throws {
         let homes = try SharedHomes()
