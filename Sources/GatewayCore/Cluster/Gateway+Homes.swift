@@ -175,18 +175,6 @@ extension Gateway {
     /// What other instances call this one; nil when there are none.
     public var instanceName: String? { cluster?.directory.identity.name }
 
-    /// What the owner of a parked exchange is called.
-    var ownerName: String { cluster?.directory.identity.description ?? "" }
-
-    /// Where the parked exchange is which a modern request goes on with; nil when it is here or there is none.
-    public func parkedExchange(of request: Message, server: String?) -> ParkedPlace? {
-        guard let cluster, let text = request.json.string(request.param("requestState")),
-            case .parked(_, _, let owner)? = try? requestStates.open(
-                text, digest: RequestState.digest(of: request), scope: server ?? "", now: clock.now()), owner != ownerName
-        else { return nil }
-        return cluster.directory.peers.first { $0.identity.description == owner }.map(ParkedPlace.elsewhere) ?? .unknown
-    }
-
     /// The instance of that name, if it is alive and not this one.
     public func peer(named name: String) -> InstanceRecord? { cluster?.directory.peers.first { $0.identity.name == name } }
 

@@ -10,13 +10,6 @@ public enum SessionPlace: Sendable {
     case unknown
 }
 
-/// Where an exchange is that waits for its modern client's input, if not here.
-public enum ParkedPlace: Sendable {
-    case elsewhere(InstanceRecord)
-    /// Its owner is gone, or has started just now and is not heard of yet.
-    case unknown
-}
-
 /// Who sends a request.
 public enum RequestSource: Sendable, Hashable {
     case client

@@ -17,14 +17,16 @@ extension Gateway {
         _ request: Message, metadata: RequestMetadata, server: String?, context: RequestContext, sink: any ExchangeSink
     ) -> ModernExchange {
         let carried: RequestState?
+        var answers: [KnownAnswer] = []
         switch retry(request, server: server, sink: sink, context: context, metadata: metadata) {
         case .taken(let exchange): return exchange
         case .carries(let state): carried = state
+        case .beginsAnew(let known): (carried, answers) = (nil, known)
         }
         let session = Session(modern: metadata, server: server, gateway: self)
         let relay = ModernRelay(
             gateway: self, session: session, requestID: request.idBytes ?? ByteBuffer(string: "null"),
-            progressToken: request.json.slice(request.routing.progressToken), sink: sink)
+            progressToken: request.json.slice(request.routing.progressToken), sink: sink, answers: answers)
         let exchange = begin(request, in: session, context: context, sink: relay, carriedState: carried)
         relay.begins(exchange)
         if let level = metadata.logLevel, LogLevel(rawValue: level) == nil {
@@ -67,6 +69,8 @@ extension Gateway {
         case taken(ModernExchange)
         /// It is sent to a server: with the state of that server's own, if it brings one.
         case carries(RequestState?)
+        /// Who worked on it is gone, and it may be worked on twice: it is, with what its client has answered.
+        case beginsAnew([KnownAnswer])
     }
 
     /// Goes on with an exchange that waits for the input which the request brings, if there is one.
@@ -76,7 +80,7 @@ extension Gateway {
         let span = request.param("requestState")
         guard span.isPresent else { return .carries(nil) }
         func refuse(_ reason: String) -> Retry {
-            parked.count(.refused)
+            self.parked.count(.refused)
             let session = Session(modern: metadata, server: server, gateway: self)
             begin(request, in: session, context: context, sink: sink).fail(.invalidParams, reason)
             return .taken(ModernExchange(relay: nil, attachment: 0))
@@ -91,26 +95,26 @@ extension Gateway {
             return refuse(error.description)
         }
         // The state of a modern server's own goes back to it when the request is sent there.
-        guard case .parked(let id, let attachment, let owner) = state else { return .carries(state) }
-        guard owner == ownerName else {
-            // Its owner is gone, and the exchange with it. What may be worked on twice begins anew.
-            guard isRepeatable(request, server: server) else {
-                return refuse(
-                    "params.requestState is refused: the instance that worked on this request is gone, and what it did is unknown; send the request again without it if that is safe"
-                )
-            }
-            parked.count(.refused)
-            return .carries(nil)
-        }
+        guard case .parked(let parked) = state else { return .carries(state) }
         let json = request.json
         var responses: [(key: String, result: ByteBuffer)] = []
         json.forEachMemberSpan(of: request.param("inputResponses")) { key, value in
             // What is no result is no answer, and is asked again: a legacy server would drop it and wait.
             if json.isObject(value), let result = json.slice(value) { responses.append((json.key(key), result)) }
         }
-        let relay = parked.find(id)
+        guard parked.owner == ownLife else {
+            // Its owner is gone, and the exchange with it. What may be worked on twice begins anew.
+            guard isRepeatable(request, server: server) else {
+                return refuse(
+                    "params.requestState is refused: the instance that worked on this request is gone, and what it did is unknown; send the request again without it if that is safe"
+                )
+            }
+            self.parked.count(.refused)
+            return .beginsAnew(KnownAnswer.of(responses, to: parked.asked))
+        }
+        let relay = self.parked.find(parked.id)
         let resumed = relay?.resume(
-            attachment: attachment, requestID: request.idBytes ?? ByteBuffer(string: "null"),
+            attachment: parked.attachment, requestID: request.idBytes ?? ByteBuffer(string: "null"),
             progressToken: json.slice(request.routing.progressToken), responses: responses, sink: sink)
         guard let relay, let resumed else {
             return refuse(

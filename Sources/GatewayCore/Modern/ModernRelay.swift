@@ -25,6 +25,8 @@ final class ModernRelay: ExchangeSink {
         var exchange: Exchange?
         /// What the server asked and the client has not answered, in the order it was asked.
         var inputs: [Input] = []
+        /// What the client has answered to whoever asked before; each answer is good for one question.
+        var answers: [KnownAnswer]
         /// The final event of an exchange that ended while it was parked.
         var outcome: ExchangeEvent?
         var isOver = false
@@ -37,14 +39,16 @@ final class ModernRelay: ExchangeSink {
     private struct Input {
         /// The session's id of the server's request: the key among `inputRequests`.
         let key: String
-        /// Raw `InputRequest`: method and params.
-        let request: ByteBuffer
+        let request: Message
     }
 
-    init(gateway: Gateway, session: Session, requestID: ByteBuffer, progressToken: ByteBuffer?, sink: any ExchangeSink) {
+    init(
+        gateway: Gateway, session: Session, requestID: ByteBuffer, progressToken: ByteBuffer?, sink: any ExchangeSink,
+        answers: [KnownAnswer] = []
+    ) {
         self.gateway = gateway
         self.session = session
-        state = NIOLockedValueBox(State(sink: sink, requestID: requestID, progressToken: progressToken))
+        state = NIOLockedValueBox(State(sink: sink, requestID: requestID, progressToken: progressToken, answers: answers))
     }
 
     func begins(_ exchange: Exchange) { state.withLockedValue { $0.exchange = exchange } }
@@ -124,11 +128,27 @@ final class ModernRelay: ExchangeSink {
 
     private func ask(_ message: ByteBuffer, _ exchange: Exchange) {
         guard let request = try? Message.parse(message), let key = request.json.string(request.id) else { return }
+        if let result = takeAnswer(to: request) { return answer(key, result) }
         let isAttached = state.withLockedValue { state in
-            state.inputs.append(Input(key: key, request: MessageWriter.inputRequest(request)))
+            state.inputs.append(Input(key: key, request: request))
             return state.sink != nil
         }
         if isAttached { park(exchange) }
+    }
+
+    /// What the client has answered to the same question before.
+    private func takeAnswer(to request: Message) -> ByteBuffer? {
+        guard state.withLockedValue({ !$0.answers.isEmpty }) else { return nil }
+        let digest = AskedInput.digest(of: request)
+        return state.withLockedValue { state in
+            state.answers.firstIndex { $0.digest == digest }.map { state.answers.remove(at: $0).result }
+        }
+    }
+
+    /// Gives a server the client's answer.
+    private func answer(_ key: String, _ result: ByteBuffer) {
+        let response = MessageWriter.response(id: .jsonString(key), result: result)
+        if let message = try? Message.parse(response) { _ = session.answerInput(message) }
     }
 
     /// Answers the request at hand with what the server asks.
@@ -149,13 +169,15 @@ final class ModernRelay: ExchangeSink {
             return (state.sink, state.requestID, state.inputs, state.attachment)
         }
         guard let sink else { return }
-        let token = exchange.seal(.parked(id: parked.id, attachment: attachment, owner: gateway.ownerName))
+        let isRepeatable = gateway.isRepeatable(exchange.request, server: session.server)
+        let asked = isRepeatable ? inputs.map { AskedInput(key: $0.key, request: $0.request) } : []
+        let token = exchange.seal(gateway.parkedState(of: parked, attachment: attachment, asked: asked))
         var result = ByteBuffer(string: "{\"resultType\":\"input_required\",\"inputRequests\":{")
         for (index, input) in inputs.enumerated() {
             if index > 0 { result.writeStaticString(",") }
             result.writeJSONString(input.key)
             result.writeStaticString(":")
-            result.writeImmutableBuffer(input.request)
+            result.writeImmutableBuffer(MessageWriter.inputRequest(input.request))
         }
         result.writeStaticString("},\"requestState\":")
         result.writeJSONString(token)
@@ -194,10 +216,7 @@ final class ModernRelay: ExchangeSink {
             deliver(final: outcome, of: exchange)
             return next
         }
-        for (key, result) in answered {
-            let response = MessageWriter.response(id: .jsonString(key), result: result)
-            if let message = try? Message.parse(response) { _ = session.answerInput(message) }
-        }
+        for (key, result) in answered { answer(key, result) }
         // What is still open is asked again.
         let isStillAsked = state.withLockedValue { !$0.inputs.isEmpty && $0.sink != nil }
         if isStillAsked { park(exchange) }

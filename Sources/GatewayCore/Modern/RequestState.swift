@@ -5,9 +5,8 @@ import NIOCore
 
 /// What the gateway lets a client carry from an `InputRequiredResult` to its retry.
 enum RequestState: Sendable, Hashable {
-    /// The exchange goes on in the memory of the instance `owner` (``InstanceIdentity/description``; empty for a gateway that is alone).
-    /// `attachment` makes it good for one use.
-    case parked(id: UInt64, attachment: Int, owner: String)
+    /// The exchange goes on in the memory of an instance.
+    case parked(ParkedState)
     /// The state of a modern server's own.
     case upstream(server: String, state: String)
 
@@ -21,6 +20,40 @@ enum RequestState: Sendable, Hashable {
         canonical.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
         return Array(hash.finalize())
     }
+}
+
+/// Where an exchange waits for its client's input, and what for.
+struct ParkedState: Sendable, Hashable {
+    let id: UInt64
+    /// Makes it good for one use.
+    let attachment: Int
+    /// The life of the instance that has it.
+    let owner: InstanceIdentity
+    /// Where other instances reach that, also those that do not hear of it: it may be cut off from the store alone. Empty for a gateway that is
+    /// alone.
+    let address: String
+    /// Of a request that may be worked on twice: what the client was asked. None of any other.
+    let asked: [AskedInput]
+}
+
+/// What a client was asked, so that it need not be asked the same again when its request is worked on again.
+struct AskedInput: Sendable, Hashable {
+    /// The key among `inputRequests`.
+    let key: String
+    /// Of method and params.
+    let digest: [UInt8]
+
+    static let digestBytes = 16
+
+    init(key: String, digest: [UInt8]) {
+        self.key = key
+        self.digest = digest
+    }
+
+    init(key: String, request: Message) { self.init(key: key, digest: Self.digest(of: request)) }
+
+    /// Enough of the whole to tell questions of one request apart.
+    static func digest(of request: Message) -> [UInt8] { Array(RequestState.digest(of: request).prefix(digestBytes)) }
 }
 
 /// Why a `requestState` is not taken.
@@ -60,11 +93,9 @@ struct RequestStateAuthority: Sendable {
         payload.writeBytes(digest)
         payload.writeText(scope)
         switch state {
-        case .parked(let id, let attachment, let owner):
+        case .parked(let parked):
             payload.writeInteger(UInt8(0))
-            payload.writeInteger(id)
-            payload.writeInteger(Int64(attachment))
-            payload.writeText(owner)
+            payload.write(parked)
         case .upstream(let server, let state):
             payload.writeInteger(UInt8(1))
             payload.writeText(server)
@@ -88,9 +119,8 @@ struct RequestStateAuthority: Sendable {
         guard sealed == digest, sealedScope == scope else { throw .foreign }
         switch kind {
         case 0:
-            guard let id: UInt64 = buffer.readInteger(), let attachment: Int64 = buffer.readInteger(), let owner = buffer.readText()
-            else { throw .forged }
-            return .parked(id: id, attachment: Int(attachment), owner: owner)
+            guard let parked = buffer.readParkedState() else { throw .forged }
+            return .parked(parked)
         case 1:
             guard let server = buffer.readText(), let state = buffer.readText() else { throw .forged }
             return .upstream(server: server, state: state)
@@ -108,5 +138,32 @@ extension ByteBuffer {
     fileprivate mutating func readText() -> String? {
         guard let length: UInt32 = readInteger() else { return nil }
         return readString(length: Int(length))
+    }
+
+    fileprivate mutating func write(_ parked: ParkedState) {
+        writeInteger(parked.id)
+        writeInteger(Int64(parked.attachment))
+        writeText(parked.owner.name)
+        writeInteger(parked.owner.incarnation)
+        writeText(parked.address)
+        writeInteger(UInt32(parked.asked.count))
+        for asked in parked.asked {
+            writeText(asked.key)
+            writeBytes(asked.digest)
+        }
+    }
+
+    fileprivate mutating func readParkedState() -> ParkedState? {
+        guard let id: UInt64 = readInteger(), let attachment: Int64 = readInteger(), let name = readText(),
+            let incarnation: UInt64 = readInteger(), let address = readText(), let count: UInt32 = readInteger()
+        else { return nil }
+        var asked: [AskedInput] = []
+        for _ in 0..<count {
+            guard let key = readText(), let digest = readBytes(length: AskedInput.digestBytes) else { return nil }
+            asked.append(AskedInput(key: key, digest: digest))
+        }
+        return ParkedState(
+            id: id, attachment: Int(attachment), owner: InstanceIdentity(name: name, incarnation: incarnation), address: address,
+            asked: asked)
     }
 }

@@ -51,6 +51,8 @@ public enum Lease: Sendable, Hashable {
 public protocol InstanceDirectory: Sendable {
     /// This instance.
     var identity: InstanceIdentity { get }
+    /// Where other instances reach this one.
+    var address: String { get }
     /// By the monotonic clock of this process, so that an instance that was frozen knows it at once. Waits for nothing.
     var lease: Lease { get }
     /// The other instances that are alive, as of the last heartbeat that the store took; kept while the store is away.

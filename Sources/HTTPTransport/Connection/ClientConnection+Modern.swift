@@ -38,15 +38,11 @@ extension ClientConnection {
         } catch {
             return refuse(Refusal(status: .badRequest, error: error), closing: false, id: message.idBytes)
         }
-        if let forwardable, request.source.isClient, let place = server.gateway.parkedExchange(of: message, server: endpointServer) {
+        if let forwardable, request.source.isClient, let owner = server.gateway.ownerOfParked(in: message, server: endpointServer),
+            !forwardable.tried.contains(owner)
+        {
             forwardable.retry = { $0.postModern(payload, admitted) }
-            switch place {
-            case .elsewhere(let owner) where !forwardable.tried.contains(owner): return forward(to: owner, session: nil)
-            case .unknown where !forwardable.hasWaitedForOwner:
-                forwardable.hasWaitedForOwner = true
-                return tryAgain(in: server.settings.ownerWait)
-            case .elsewhere, .unknown: break
-            }
+            return forward(to: owner, session: nil)
         }
         guard forwardable == nil || !request.source.isClient || !server.gateway.concernsTask(message) else {
             return seekTask(message, metadata)

@@ -6,6 +6,8 @@ import NIOCore
 import RESP
 
 extension RedisStore: InstanceDirectory {
+    public var address: String { instance.address }
+
     public var lease: Lease { directory.state.withLockedValue { $0.clock.lease(at: .now()) } }
 
     public var peers: [InstanceRecord] { directory.state.withLockedValue { $0.peers } }

@@ -232,7 +232,8 @@ struct ForwardingTests {
         }
     }
 
-    @Test("a modern client that was asked for input goes on with its request at any instance, while the one that works on it lives")
+    @Test(
+        "a modern client that was asked for input goes on with its request at any instance, while the one that works on it can be reached")
     func parked() async throws {
         try await pair { _, a, b in
             func ask() async throws -> String {
@@ -245,8 +246,14 @@ struct ForwardingTests {
             let answer = try await b.server.response(to: Request.modernCall("own__ask", id: "2", more: try await ask()))
             #expect(answer.status == 200)
             #expect(answer.body.contains("m-1"))
+            // Cut off from the store, it is not heard of any more; but it works.
+            let cutOff = try await ask()
+            a.instance.movesAway()
             let lost = try await ask()
             a.instance.die()
+            let served = try await b.server.response(to: Request.modernCall("own__ask", id: "4", more: cutOff))
+            #expect(served.status == 200)
+            #expect(served.body.contains("m-1"))
             let refused = try await b.server.response(to: Request.modernCall("own__ask", id: "3", more: lost))
             #expect(refused.errorCode == -32602)
             #expect(refused.body.contains("is gone"))

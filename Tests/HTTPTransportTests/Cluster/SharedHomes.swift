@@ -90,6 +90,8 @@ final class SharedHomes: Sendable {
 }
 
 extension SharedHomes.Instance: InstanceDirectory {
+    var address: String { life?.record.address ?? "" }
+
     var lease: Lease {
         guard let life else { return .lapsed(generation: 0) }
         return life.isCutOff ? .lapsed(generation: life.generation) : .held(generation: life.generation)

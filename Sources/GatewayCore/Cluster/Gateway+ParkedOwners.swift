@@ -1,0 +1,29 @@
+public import MCPProtocol
+
+/// Exchanges of modern clients that wait for their clients' input: each is in the memory of the instance that works on it, and the client's retry may
+/// land at any.
+extension Gateway {
+    /// This life of this process, as the owner of a parked exchange.
+    var ownLife: InstanceIdentity { cluster?.directory.identity ?? InstanceIdentity(name: "", incarnation: processTag) }
+
+    /// What a retry of an exchange that is parked here needs to find it.
+    func parkedState(of parked: ParkedExchange, attachment: Int, asked: [AskedInput]) -> RequestState {
+        .parked(
+            ParkedState(
+                id: parked.id, attachment: attachment, owner: ownLife, address: cluster?.directory.address ?? "", asked: asked))
+    }
+
+    /// The instance that has the parked exchange which a modern request goes on with; nil when it is this one or there is none.
+    ///
+    /// It need not be among the living: what is cut off from the store is not heard of, and neither is what has started just now, but both
+    /// may be reached.
+    public func ownerOfParked(in request: Message, server: String?) -> InstanceRecord? {
+        guard let cluster, let text = request.json.string(request.param("requestState")),
+            case .parked(let parked)? = try? requestStates.open(
+                text, digest: RequestState.digest(of: request), scope: server ?? "", now: clock.now()), parked.owner != ownLife
+        else { return nil }
+        return cluster.directory.peers.first { $0.identity == parked.owner }
+            ?? InstanceRecord(
+                identity: parked.owner, address: parked.address, version: "", colour: nil, startedAt: WallTime(milliseconds: 0))
+    }
+}
