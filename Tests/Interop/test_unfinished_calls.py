@@ -9,10 +9,12 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import httpx
+import mcp_types as types
 import pytest
 from chaos_account import Ledger
 from clients import Seen, sdk_client
 from cluster import Cluster, Instance
+from conformance import MODERN
 from gateway import HERE, PYTHON, Gateway
 from mcp import MCPError
 from rawhttp import RawSession, Stream
@@ -35,8 +37,8 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
 def cluster(tmp_path_factory: pytest.TempPathFactory, ledger: Ledger) -> Iterator[Cluster]:
     servers = {"shared": ledger_server(ledger.path), "own": ledger_server(ledger.path, isolation="session")}
     with Cluster(
-        tmp_path_factory.mktemp("cluster"), config={"mcpServers": servers}, redis="single", balance="round_robin",
-        nginx_options=("--workers", "1"),
+        tmp_path_factory.mktemp("cluster"), config={"mcpServers": servers, "gateway": {"drainTimeout": "1s"}}, redis="single",
+        balance="round_robin", nginx_options=("--workers", "1"),
     ) as cluster:  # fmt: skip
         yield cluster
 
@@ -159,6 +161,60 @@ async def resume_quietly(resume: Callable[..., Any], *arguments: Any) -> None:
         await resume(*arguments)
     except httpx.TransportError:
         pass
+
+
+async def test_a_call_that_takes_longer_than_an_instance_may_drain_is_gone_on_with_elsewhere(cluster: Cluster, ledger: Ledger) -> None:
+    seen = Seen()
+    async with sdk_client(cluster.url) as client:
+        await client.list_tools()
+        results: list[Any] = []
+
+        async def scan() -> None:
+            results.append(await client.call_tool("shared__scan", arguments(500), progress_callback=seen.on_progress))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(scan)
+            await until_progress(seen, 3)
+            stopped = home(cluster, ledger, 500)
+            assert await anyio.to_thread.run_sync(stopped.terminate, 20) == 0
+        assert results[0].structured_content == {"call": 500}
+        assert [progress for progress, _, _ in seen.progress] == list(range(1, STEPS + 1))
+        assert len(executions(ledger, 500)) == 2
+        await start(stopped)
+
+
+@pytest.mark.parametrize(("tool", "call", "repeats"), [("confirm", 600, True), ("ask", 601, False)])
+async def test_what_a_modern_client_answered_is_good_for_whoever_works_on_its_call_next(
+    cluster: Cluster, ledger: Ledger, tool: str, call: int, repeats: bool
+) -> None:
+    asked: list[Any] = []
+    killed: list[Instance] = []
+
+    async def on_elicitation(context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
+        asked.append(params)
+        # The one that waits for the answer.
+        killed.extend(instance for instance in cluster.instances if parked(instance) == 1)
+        await kill(killed[0])
+        return types.ElicitResult(action="accept", content={"name": "Ann"})
+
+    async with sdk_client(cluster.url, mode=MODERN, elicitation_callback=on_elicitation) as client:
+        await client.list_tools()
+        work = client.call_tool(f"own__{tool}", {"client": "test", "call": call})
+        if repeats:
+            assert (await work).structured_content == {"call": call, "answer": "Ann"}
+            assert len(executions(ledger, call)) == 1
+        else:
+            with pytest.raises(MCPError, match="what it did is unknown"):
+                await work
+            assert not executions(ledger, call)
+        # Nobody is asked twice.
+        assert len(asked) == len(killed) == 1
+        await start(killed[0])
+
+
+def parked(instance: Instance) -> float:
+    text = httpx.get(f"{instance.base_url}/metrics").text
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith("mcp_parked_exchanges "))
 
 
 @pytest.mark.parametrize(("tool", "repeats"), [("scan", True), ("steps", False)])
