@@ -86,7 +86,7 @@ struct GatewayStores: Sendable {
             logger: LogModule.store.logger)
         return GatewayStores(
             sessions: store, events: store, cluster: ClusterServices(directory: store, ownership: store, bus: store),
-            signingKey: store.signingKey(), homeHint: HomeHint(authority: String(instance.address.trimmingPrefix("http://"))),
+            signingKey: store.signingKey(), homeHint: (try? InstanceAddress(instance.address)).map { HomeHint(authority: $0.authority) },
             clock: store.agreedClock,
             health: { Health(store: store.failure, eventLog: store.eventLogFailure) },
             collect: { RedisStoreMetrics.collect(store, $0) },
