@@ -161,14 +161,22 @@ public final class Gateway: Sendable {
     /// Stops taking sessions.
     public func beginDraining() { draining.store(true, ordering: .relaxed) }
 
-    /// Stops taking sessions and waits until no exchange is open, at most until `deadline`.
+    /// How long clients that were asked for input may take to bring it once the gateway is on its way out.
+    static let inputGrace = TimeAmount.seconds(2)
+
+    /// Stops taking sessions and waits until no exchange is open, no longer than `limit`.
     public func drain(within limit: TimeAmount) async {
         draining.store(true, ordering: .relaxed)
         cluster?.directory.beginDraining()
         signals?.changed()
         subscriptions.end()
-        parked.endWaiting()
         let loop = eventLoopGroup.next()
+        // A program answers at once what it was asked; for people nobody can wait.
+        let grace = loop.scheduleTask(in: min(limit, Self.inputGrace)) { self.parked.endWaiting() }
+        defer {
+            grace.cancel()
+            parked.endWaiting()
+        }
         let handOver = loop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(50)) { _ in
             self.handOverQuietSessions()
             if self.isDrained { self.resumeIdleWaiters() }

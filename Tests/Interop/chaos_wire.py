@@ -24,6 +24,8 @@ class WireStream:
     """The call that it answers; None: a GET stream of its own."""
     sequences: list[int] = field(default_factory=list)
     progress: list[int] = field(default_factory=list)
+    sure: int = 0
+    """The newest progress that came with an id."""
     logs: list[tuple[int, int]] = field(default_factory=list)
     """Process and number of each message of `own`."""
     replayed: int = 0
@@ -31,10 +33,16 @@ class WireStream:
     unlogged: int = 0
     """Events that came without an id, because the log could not take them."""
 
-    def take(self, message: dict[str, Any]) -> None:
+    def take(self, message: dict[str, Any], has_id: bool) -> None:
         params = message.get("params") or {}
         if message.get("method") == "notifications/progress":
-            self.progress.append(int(params["progress"]))
+            progress = int(params["progress"])
+            if has_id:
+                # What came without an id whoever works on the call again does not know of, and tells again.
+                if self.sure < progress:
+                    self.progress = [one for one in self.progress if one < progress]
+                self.sure = progress
+            self.progress.append(progress)
         elif message.get("method") == "notifications/message" and params.get("logger") == "ledger":
             self.logs.append((params["data"]["pid"], params["data"]["count"]))
 
@@ -91,7 +99,7 @@ class Wire:
                 current.sequences.append(int(number))
         if data:
             current.replayed += resumed
-            current.take(json.loads(data))
+            current.take(json.loads(data), identifier is not None)
         return current
 
 

@@ -18,12 +18,20 @@ extension Gateway {
     /// It need not be among the living: what is cut off from the store is not heard of, and neither is what has started just now, but both
     /// may be reached.
     public func ownerOfParked(in request: Message, server: String?) -> InstanceRecord? {
-        guard let cluster, let text = request.json.string(request.param("requestState")),
-            case .parked(let parked)? = try? requestStates.open(
-                text, digest: RequestState.digest(of: request), scope: server ?? "", now: clock.now()), parked.owner != ownLife
-        else { return nil }
+        guard let cluster, let parked = parkedState(in: request, server: server), parked.owner != ownLife else { return nil }
         return cluster.directory.peers.first { $0.identity == parked.owner }
             ?? InstanceRecord(
                 identity: parked.owner, address: parked.address, version: "", colour: nil, startedAt: WallTime(milliseconds: 0))
+    }
+
+    /// Whether a modern request goes on with an exchange of this instance's.
+    public func isParkedHere(_ request: Message, server: String?) -> Bool { parkedState(in: request, server: server)?.owner == ownLife }
+
+    private func parkedState(in request: Message, server: String?) -> ParkedState? {
+        guard let text = request.json.string(request.param("requestState")),
+            case .parked(let parked)? = try? requestStates.open(
+                text, digest: RequestState.digest(of: request), scope: server ?? "", now: clock.now())
+        else { return nil }
+        return parked
     }
 }

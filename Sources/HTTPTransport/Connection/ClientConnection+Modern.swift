@@ -67,7 +67,9 @@ extension ClientConnection {
     private func serveModern(_ message: Message, _ metadata: RequestMetadata) {
         if message.methodName == .subscriptionsListen, !mayListen { return }
         // On its way out it begins nothing that another one can do.
-        if let forwardable, request.source.isClient, let successor = server.gateway.successorForNew(tried: forwardable.tried) {
+        if let forwardable, request.source.isClient, let successor = server.gateway.successorForNew(tried: forwardable.tried),
+            !server.gateway.isParkedHere(message, server: endpointServer)
+        {
             forwardable.retry = { $0.serveModern(message, metadata) }
             return forward(to: successor, session: nil)
         }

@@ -13,7 +13,7 @@ final class Forward: PeerResponseReceiver {
     private var lastHeard = NIODeadline.now()
     /// The client has the head of the answer.
     private(set) var hasBegun = false
-    /// Of an answer that is a stream: what it answers, as long as its client cannot resume it (``StreamPosition``).
+    /// Of an answer that is a stream: what it answers, as long as its client cannot resume it (``breakOff(_:)``).
     var unresumable: UnresumableAnswer?
     /// Where the session is, as the instance said that does not have it.
     private(set) var refusedHome: String?

@@ -236,13 +236,7 @@ struct ForwardingTests {
         "a modern client that was asked for input goes on with its request at any instance, while the one that works on it can be reached")
     func parked() async throws {
         try await pair { _, a, b in
-            func ask() async throws -> String {
-                let asked = try await a.server.response(to: Request.modernCall("own__ask", id: "1"))
-                let key = try #require(asked.body.firstMatch(of: #/"inputRequests":\{"([^"]+)"/#)).1
-                let state = try #require(asked.body.firstMatch(of: #/"requestState":"([^"]+)"/#)).1
-                return
-                    #","inputResponses":{"\#(key)":{"role":"assistant","content":{"type":"text","text":"x"},"model":"m-1"}},"requestState":"\#(state)""#
-            }
+            func ask() async throws -> String { try await Self.ask(a) }
             let answer = try await b.server.response(to: Request.modernCall("own__ask", id: "2", more: try await ask()))
             #expect(answer.status == 200)
             #expect(answer.body.contains("m-1"))
@@ -257,6 +251,26 @@ struct ForwardingTests {
             let refused = try await b.server.response(to: Request.modernCall("own__ask", id: "3", more: lost))
             #expect(refused.errorCode == -32602)
             #expect(refused.body.contains("is gone"))
+        }
+    }
+
+    /// What a modern client brings with its retry that was asked for input by an instance.
+    private static func ask(_ node: Node) async throws -> String {
+        let asked = try await node.server.response(to: Request.modernCall("own__ask", id: "1"))
+        let key = try #require(asked.body.firstMatch(of: #/"inputRequests":\{"([^"]+)"/#)).1
+        let state = try #require(asked.body.firstMatch(of: #/"requestState":"([^"]+)"/#)).1
+        return
+            #","inputResponses":{"\#(key)":{"role":"assistant","content":{"type":"text","text":"x"},"model":"m-1"}},"requestState":"\#(state)""#
+    }
+
+    @Test("an instance that drains waits a moment for clients that it asked for input, wherever they bring it")
+    func parkedWhileDraining() async throws {
+        try await pair { _, a, b in
+            let (first, second) = (try await Self.ask(a), try await Self.ask(a))
+            let direct = try await a.server.connect()
+            await a.server.drain()
+            #expect(try await b.server.response(to: Request.modernCall("own__ask", id: "2", more: first)).body.contains("m-1"))
+            #expect(try await direct.response(to: Request.modernCall("own__ask", id: "3", more: second)).body.contains("m-1"))
         }
     }
 
