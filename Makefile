@@ -15,10 +15,10 @@ REDIS_TESTS := (RESP|RedisStore)Tests
 # Test processes that run at the same time.
 JOBS ?= 2
 
-.PHONY: help run build release test unit interop fuzz lint cluster chaos bench soak clean
+.PHONY: help run build release test unit interop interop-cluster fuzz lint cluster chaos bench soak clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: release ## Build for speed and serve on http://127.0.0.1:3001/mcp (CONFIG=mcp-gateway.json, ARGS=...)
 	@config=(); if [[ -f '$(CONFIG)' ]]; then config=(--config '$(CONFIG)'); fi; \
@@ -49,14 +49,22 @@ unit: ## Swift tests only
 	done
 
 interop: ## Interop tests only (ARGS='-k resumption' picks some)
+	$(call run-interop)
+
+interop-cluster: ## The same through NGINX before three gateways, each request to the next one
+	$(call run-interop,--through-cluster 3)
+
+# $(1): more arguments of pytest.
+define run-interop
 	@scripts/install-dependencies --test
 	@echo '==> swift build (debug)'
 	@swift build
-	@echo '==> pytest Tests/Interop'
+	@echo '==> pytest Tests/Interop $(1)'
 	@export MCP_GATEWAY_BINARY="$${MCP_GATEWAY_BINARY:-$$PWD/.build/debug/mcp-gateway}"; \
-	.venv/bin/python -m pytest Tests/Interop -n $(JOBS) $(ARGS) || { \
+	.venv/bin/python -m pytest Tests/Interop $(1) -n $(JOBS) $(ARGS) || { \
 		echo '==> again, one at a time: a busy machine fails tests with deadlines, a bug fails twice'; \
-		.venv/bin/python -m pytest Tests/Interop --last-failed --last-failed-no-failures none; }
+		.venv/bin/python -m pytest Tests/Interop $(1) --last-failed --last-failed-no-failures none; }
+endef
 
 fuzz: ## Fuzz what reads bytes from outside, 10 s for each target (FUZZ_ARGS='--seconds 300 --target json')
 	@scripts/install-dependencies --build

@@ -22,8 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    through_cluster.leave_out(config, items)
     needing = [item for item in items if "gateway" in item.fixturenames or "start_gateway" in item.fixturenames]
+    through_cluster.leave_out(config, items, needing)
     needing += [item for item in items if item.get_closest_marker("binary") and item not in needing]
     if BINARY.exists() or not needing:
         return
@@ -119,11 +119,11 @@ def target(gateway: Gateway) -> Iterator[Target]:
     processes.wait_until("the first connections are closed", lambda: target.connections() == 0)
     before = target.descriptors()
     yield target
-    assert gateway.process is not None and gateway.process.poll() is None, "the gateway is gone"
+    assert all(processes.is_running(pid) for pid in gateway.pids), "the gateway is gone"
     processes.wait_until("every connection is closed", lambda: target.connections() == 0, 15)
     # The store and the event loops may have opened something of their own meanwhile; a leak would be one for each connection.
     try:
-        processes.wait_until("every descriptor is closed", lambda: len(target.descriptors()) <= len(before) + 4, 15)
+        processes.wait_until("every descriptor is closed", lambda: len(target.descriptors()) <= len(before) + 4 * len(gateway.pids), 15)
     except AssertionError:
         raise AssertionError(f"more descriptors than before:\n{before}\n{target.descriptors()}") from None
 

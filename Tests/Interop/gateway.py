@@ -86,6 +86,25 @@ class Gateway:
         """Of its processes."""
         return [self.port]
 
+    @property
+    def pids(self) -> list[int]:
+        """Its processes."""
+        return [self.pid]
+
+    @property
+    def front_pids(self) -> list[int]:
+        """The processes that clients are connected to."""
+        return self.pids
+
+    @property
+    def instance_names(self) -> list[str]:
+        """What its processes call themselves."""
+        return [self.settings["instanceID"]]
+
+    @property
+    def is_behind_nginx(self) -> bool:
+        return False
+
     # Life.
 
     def start(self, timeout: float = 30) -> None:
@@ -128,12 +147,21 @@ class Gateway:
         self.process.kill()
         self.process.wait(5)
 
-    def terminate(self, timeout: float = 30) -> int:
-        """SIGTERM; answers the exit code."""
+    def begin_to_end(self) -> None:
+        """SIGTERM, and no wait."""
         assert self.process is not None
         self.expected_exit = True
         self.process.terminate()
+
+    def wait_for_end(self, timeout: float = 30) -> int:
+        """Answers the exit code."""
+        assert self.process is not None
         return self.process.wait(timeout)
+
+    def terminate(self, timeout: float = 30) -> int:
+        """SIGTERM; answers the exit code."""
+        self.begin_to_end()
+        return self.wait_for_end(timeout)
 
     def restart(self, how: str = "kill") -> None:
         if how == "kill":

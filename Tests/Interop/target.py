@@ -15,6 +15,24 @@ from rawhttp import BOTH, SSE
 from wire import Wire
 
 
+def links(pid: int) -> list[str]:
+    """What each open descriptor of a process is."""
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+        except OSError:
+            continue
+    return found
+
+
+def connections() -> list[tuple[int, int, str]]:
+    """Local port, remote port and inode of each, by the kernel's table."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = "0A"
+    return [(int(row[1][-4:], 16), int(row[2][-4:], 16), row[9]) for row in rows if row[3] != listening]
+
+
 class Target:
     """The gateway under attack, with what the rows' placeholders stand for."""
 
@@ -73,26 +91,20 @@ class Target:
             assert (answer.status, answer.json()) == (200, {"jsonrpc": "2.0", "id": 7, "result": {}})
 
     def descriptors(self) -> list[str]:
-        """What each open descriptor of the gateway is."""
-        found = []
-        for name in os.listdir(f"/proc/{self.gateway.pid}/fd"):
-            try:
-                found.append(os.readlink(f"/proc/{self.gateway.pid}/fd/{name}"))
-            except OSError:
-                continue
-        return sorted(found)
+        """What each open descriptor of the gateway is; but for what NGINX and other instances keep open for later, if there are any."""
+        ports = [port for port in self.gateway.ports if port != self.port]
+        kept = {f"socket:[{inode}]" for local, remote, inode in connections() if local in ports or remote in ports}
+        return sorted(link for pid in self.gateway.pids for link in links(pid) if link not in kept)
 
     def connections(self) -> int:
-        """The connections of clients that the gateway has open, by the kernel's table of its network."""
-        inodes = {link[8:-1] for link in self.descriptors() if link.startswith("socket:[")}
-        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        listening = "0A"
-        port = f":{self.port:04X}"
-        return sum(1 for row in rows if row[1].endswith(port) and row[3] != listening and row[9] in inodes)
+        """The connections of clients that are open."""
+        front = {link for pid in self.gateway.front_pids for link in links(pid)}
+        return sum(1 for local, _, inode in connections() if local == self.port and f"socket:[{inode}]" in front)
 
     def memory(self) -> int:
         """Resident bytes."""
-        return int(Path(f"/proc/{self.gateway.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.gateway.pids)
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def count(self) -> int:
         """Calls a tool that counts its calls."""

@@ -231,11 +231,9 @@ async def test_the_end_of_the_gateway_ends_the_feeds_at_once(start_gateway: Star
     gateway = start_gateway({"raw": raw()}, {"drainTimeout": "20s"})
     async with await created(gateway) as rest, rest.events() as feed:
         await feed.next("connected")
-        gateway.expected_exit = True
-        assert gateway.process is not None
-        gateway.process.terminate()
+        gateway.begin_to_end()
         await feed.ends(10)
-    assert gateway.process.wait(10) == 0
+    assert gateway.wait_for_end(10) == 0
 
 
 # Tickets.

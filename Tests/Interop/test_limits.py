@@ -166,7 +166,8 @@ async def test_probes_are_answered_in_an_overload(start_gateway: Start, path: st
         with anyio.fail_after(2):
             while (await session.post(session.message("ping"))).status_code == 200:
                 await anyio.sleep(0.01)
-        assert (await session.http.get(f"http://127.0.0.1:{gateway.port}{path}")).status_code == 200
+        for port in gateway.ports:
+            assert (await session.http.get(f"http://127.0.0.1:{port}{path}")).status_code == 200
 
 
 @limit("limits.maxConnections")

@@ -286,7 +286,7 @@ async def test_a_restart_of_a_server_is_counted(start_gateway: Start) -> None:
             await mcp.call("raw__die")
         wait_for_metric(
             gateway, "it is up again",
-            lambda m: m.value("mcp_upstream_restarts_total", upstream="raw") == 1 and m.value("mcp_upstream_up", upstream="raw") == 1, 15,
+            lambda m: m.value("mcp_upstream_restarts_total", upstream="raw") == 1 and m.value("mcp_upstream_up", upstream="raw") == len(gateway.ports), 15,
         )  # fmt: skip
         assert Metrics(gateway).value("mcp_requests_total", method="tools/call", upstream="raw", outcome="error") == 1
 

@@ -109,13 +109,11 @@ async def test_a_filter_that_is_none_is_refused(gateway: Gateway) -> None:
 async def test_a_gateway_that_stops_ends_its_listeners_in_order(start_gateway: Start, world: Path, era: str) -> None:
     gateway = start_gateway({era: servers(world)[era]})
     async with client(gateway, era) as one, one.listen(toolsListChanged=True) as listener:
-        assert gateway.process is not None
-        gateway.expected_exit = True
-        gateway.process.terminate()
+        gateway.begin_to_end()
         last = await listener.next()
         assert last["id"] == listener.id and last["result"]["_meta"][ID] == listener.id
         assert last["result"]["resultType"] == "complete"
-    assert await anyio.to_thread.run_sync(lambda: gateway.process.wait(20)) == 0
+    assert await anyio.to_thread.run_sync(gateway.wait_for_end, 20) == 0
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -300,8 +300,7 @@ async def test_drain_refuses_new_sessions_lets_calls_end_and_tells_streams_to_re
             with anyio.fail_after(10):
                 while len(call.progress) < 3:
                     await anyio.sleep(0.01)
-            gateway.expected_exit = True
-            gateway.process.send_signal(signal.SIGTERM)
+            gateway.begin_to_end()
             with anyio.fail_after(5):
                 await stream_ended.wait()
             refused = 0
@@ -314,7 +313,7 @@ async def test_drain_refuses_new_sessions_lets_calls_end_and_tells_streams_to_re
                     pass
         assert call.progress == list(range(1, 41)) and "result" in call.answers[0]
         assert any(event.retry is not None for event in stream_events)
-        assert await anyio.to_thread.run_sync(lambda: gateway.process.wait(20)) == 0
+        assert await anyio.to_thread.run_sync(gateway.wait_for_end, 20) == 0
     gateway.assert_no_orphans()
 
 
