@@ -45,16 +45,16 @@ public final class Gateway: Sendable {
     let ownCounters = RequestCounters(upstream: "gateway")
     /// Requests that the built-in tools answer.
     let builtinCounters = RequestCounters(upstream: Gateway.builtinName)
-    private let state: NIOLockedValueBox<State>
+    let state: NIOLockedValueBox<State>
     /// Held while the catalogue is rendered.
-    private let rendering = NIOLock()
-    private let startedAt = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0))
+    let rendering = NIOLock()
+    let startedAt = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0))
     private let openExchanges = Atomic<Int>(0)
     private let draining = Atomic<Bool>(false)
     /// Sessions on their way to other instances.
     let leavingSessions = Atomic<Int>(0)
 
-    private struct State {
+    struct State {
         /// In the order of the configuration.
         var hosts: [UpstreamHost] = []
         var hostsByName: [String: UpstreamHost] = [:]
@@ -240,168 +240,6 @@ public final class Gateway: Sendable {
     func exchangeEnded() {
         let left = openExchanges.wrappingSubtract(1, ordering: .relaxed).newValue
         if left <= 0, isDraining, isDrained { resumeIdleWaiters() }
-    }
-
-    // MARK: Upstreams
-
-    var hosts: [UpstreamHost] { state.withLockedValue { $0.hosts } }
-
-    /// The built-in tools as a server's.
-    var builtinCatalogue: UpstreamCatalogue { state.withLockedValue { $0.builtinCatalogue } }
-
-    func host(named name: String) -> UpstreamHost? { state.withLockedValue { $0.hostsByName[name] } }
-
-    func builtin(named name: String) -> (any BuiltinTool)? { state.withLockedValue { $0.builtins[name] } }
-
-    /// The upstreams a session may use.
-    func hosts(of session: Session) -> [UpstreamHost] {
-        state.withLockedValue { state in
-            guard let server = session.server else { return state.hosts }
-            return state.hostsByName[server].map { [$0] } ?? []
-        }
-    }
-
-    /// Whether `/servers/<name>/mcp` exists.
-    public func hasServer(_ name: String) -> Bool {
-        state.withLockedValue { $0.hostsByName[name] != nil || name == Self.builtinName && !$0.builtins.isEmpty }
-    }
-
-    /// Makes the set of upstreams what is given: starts new ones, stops those that are gone, replaces changed ones, leaves the rest alone.
-    public func setUpstreams(_ definitions: [UpstreamDefinition]) {
-        let (stopped, started) = state.withLockedValue { state -> ([UpstreamHost], [UpstreamHost]) in
-            let old = state.hostsByName
-            var started: [UpstreamHost] = []
-            state.hosts = definitions.map { definition in
-                if let host = old[definition.name], host.definition.fingerprint == definition.fingerprint {
-                    host.adopt(definition)
-                    return host
-                }
-                let host = UpstreamHost(definition: definition, gateway: self, replacing: old[definition.name])
-                started.append(host)
-                return host
-            }
-            state.hostsByName = Dictionary(state.hosts.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-            let kept = Set(state.hosts.map { ObjectIdentifier($0) })
-            return (old.values.filter { !kept.contains(ObjectIdentifier($0)) }, started)
-        }
-        for host in stopped {
-            for session in registry.all {
-                session.state.withLockedValue { state in
-                    state.peers.removeValue(forKey: host.name)
-                    state.catalogues.removeValue(forKey: host.name)
-                }
-            }
-            host.stop().whenComplete { _ in }
-        }
-        for host in started { host.start() }
-        if !stopped.isEmpty || !started.isEmpty { catalogueChanged() }
-    }
-
-    /// The state of each upstream in the order of the configuration, for health, metrics and diagnosis.
-    public var upstreamFigures: [UpstreamFigures] { hosts.map(\.figures) }
-
-    /// Upstreams of the first configuration that are still being tried for the first time; none once `startupWait` is over.
-    public var startingUpstreams: [String] {
-        guard eventLoopGroup.next().now < startedAt.withLockedValue({ $0 }) + settings.startupWait else { return [] }
-        return hosts.filter { !$0.isSettled }.map(\.name)
-    }
-
-    /// Runs `body` when every upstream of the session's scope has been tried, at the latest when their start-up wait is over.
-    func whenSettled(server: String?, _ body: @escaping @Sendable () -> Void) {
-        let unsettled = hosts.filter { (server == nil || $0.name == server) && !$0.isSettled }
-        // The wait counts from when the upstream was configured, so that one that never comes delays clients of the first moments only.
-        let loop = eventLoopGroup.next()
-        let deadline = unsettled.map { $0.createdAt + settings.startupWait }.max() ?? loop.now
-        guard deadline > loop.now else { return body() }
-        let once = NIOLockedValueBox<(@Sendable () -> Void)?>(body)
-        let remaining = NIOLockedValueBox(unsettled.count)
-        let fire: @Sendable () -> Void = {
-            once.withLockedValue { body in
-                defer { body = nil }
-                return body
-            }?()
-        }
-        let timer = loop.scheduleTask(deadline: deadline) { fire() }
-        for host in unsettled {
-            host.whenSettled {
-                let isLast = remaining.withLockedValue { count in
-                    count -= 1
-                    return count == 0
-                }
-                if isLast {
-                    timer.cancel()
-                    fire()
-                }
-            }
-        }
-    }
-
-    // MARK: Catalogue
-
-    /// The catalogue as the session sees it.
-    func view(for session: Session) -> CatalogueView {
-        let own = session.state.withLockedValue { $0.catalogues }
-        let marksTasks = session.revision == .v2025_11_25 && !session.isREST
-        guard own.isEmpty else { return makeView(server: session.server, own: own, marksTasks: marksTasks) }
-        return state.withLockedValue { state in
-            if marksTasks, let view = state.withTasks[session.server] { return view }
-            guard let server = session.server else { return state.merged }
-            return state.single[server] ?? CatalogueView(parts: [], pageSize: settings.pageSize)
-        }
-    }
-
-    private func makeView(server: String?, own: [String: UpstreamCatalogue], marksTasks: Bool = false) -> CatalogueView {
-        let (hosts, builtins) = state.withLockedValue { ($0.hosts, $0.builtinCatalogue) }
-        var parts: [CatalogueView.Part] = []
-        if server == nil || server == Self.builtinName {
-            parts.append(.init(owner: Self.builtinName, catalogue: builtins, filter: .everything, isPrefixed: false))
-        }
-        for host in hosts where server == nil || server == host.name {
-            parts.append(
-                .init(
-                    owner: host.name, catalogue: own[host.name] ?? host.catalogue, filter: host.definition.toolFilter,
-                    isPrefixed: server == nil, marksTasks: marksTasks && host.isModern && host.hasTasks))
-        }
-        return CatalogueView(parts: parts, pageSize: settings.pageSize)
-    }
-
-    /// Renders the catalogue again and tells sessions which lists changed.
-    func catalogueChanged() {
-        // One at a time: of two changes at once the one that looked first must not store its view last.
-        let (merged, single, oldMerged, oldSingle) = rendering.withLock {
-            let merged = makeView(server: nil, own: [:])
-            let names = hosts.map(\.name) + [Self.builtinName]
-            let single = Dictionary(uniqueKeysWithValues: Set(names).map { ($0, makeView(server: $0, own: [:])) })
-            let modern = hosts.filter { $0.isModern && $0.hasTasks }.map { Optional($0.name) }
-            let withTasks = Dictionary(
-                uniqueKeysWithValues: Set(modern.isEmpty ? [] : modern + [nil]).map {
-                    ($0, makeView(server: $0, own: [:], marksTasks: true))
-                })
-            return state.withLockedValue { state in
-                defer {
-                    state.merged = merged
-                    state.single = single
-                    state.withTasks = withTasks
-                }
-                return (merged, single, state.merged, state.single)
-            }
-        }
-        let empty = CatalogueView(parts: [], pageSize: settings.pageSize)
-        let mergedChanges = merged.changes(from: oldMerged)
-        let changesByServer = Dictionary(uniqueKeysWithValues: single.map { ($0, $1.changes(from: oldSingle[$0] ?? empty)) })
-        guard !mergedChanges.isEmpty || changesByServer.values.contains(where: { !$0.isEmpty }) else { return }
-        for session in registry.all {
-            let changes = session.server.map { changesByServer[$0] ?? [] } ?? mergedChanges
-            for method in changes.sorted(by: { $0.name < $1.name }) { session.sendListChanged(method) }
-        }
-    }
-
-    /// Tells the sessions that a server may serve that lists of it changed, as it said.
-    func listsChanged(_ methods: Set<MCPProtocol.Method>, of host: UpstreamHost) {
-        guard !methods.isEmpty else { return }
-        for session in registry.all where session.server == nil || session.server == host.name {
-            for method in methods.sorted(by: { $0.name < $1.name }) { session.sendListChanged(method) }
-        }
     }
 
     // MARK: Streams
