@@ -286,7 +286,7 @@ let package = Package(
         .testTarget(
             name: "HTTPTransportTests",
             dependencies: [
-                "EmbeddedStore", "HTTPTransport", "Upstreams",
+                "EmbeddedStore", "HTTPTransport", "ScriptedHTTPServer", "Upstreams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ],
             swiftSettings: settings),

@@ -1,6 +1,8 @@
 import EmbeddedStore
 import GatewayCore
 import NIOCore
+import NIOPosix
+import ScriptedHTTPServer
 import Testing
 
 @testable import HTTPTransport
@@ -317,6 +319,33 @@ struct ForwardingTests {
             let elsewhere = endpoint.replacing("instance=a", with: "instance=nobody")
             #expect(
                 try await b.server.response(to: Request.make("POST", path: elsewhere, fields: json, body: Request.ping())).status == 404)
+        }
+    }
+    @Test(
+        "a message of HTTP+SSE whose instance went while it had it is said to be lost; one that may be sent twice, or never came, finds no stream"
+    )
+    func httpSSEDies() async throws {
+        try await pair { _, a, b in
+            let stream = try await a.server.connect()
+            try await stream.send(Request.make("GET", path: "/sse", fields: [("accept", "text/event-stream")]))
+            #expect(try await stream.head().status == 200)
+            let endpoint = try #require(try await stream.event().data)
+            // It takes requests in and goes.
+            let going = ScriptedServer { _, _, reply in reply.cut() }
+            a.instance.listens(on: try await going.start(on: MultiThreadedEventLoopGroup.singleton))
+            func post(_ body: String) async throws -> (status: Int, body: String) {
+                let request = Request.make("POST", path: endpoint, fields: [("content-type", "application/json")], body: body)
+                let answer = try await b.server.response(to: request)
+                return (answer.status, answer.body)
+            }
+            let lost = try await post(Request.call("up__hold", id: "7"))
+            #expect(lost.status == 502)
+            #expect(lost.body.contains("outcome of this request is unknown"))
+            #expect(going.requests.count == 1, "it is not sent twice")
+            #expect(try await post(Request.ping()).status == 404)
+            a.instance.movesAway()
+            #expect(try await post(Request.call("up__hold", id: "8")).status == 404)
+            try await going.stop()
         }
     }
 }
