@@ -97,11 +97,11 @@ final class GatewayBench {
     let stores: MemoryStores
     let gateway: Gateway
     let now: NIOLockedValueBox<WallTime>
-    private let servers: [ScriptedServer]
+    let servers: [ScriptedServer]
 
     init(
         _ servers: [ScriptedServer] = [], stores: MemoryStores = MemoryStores(), at start: WallTime = WallTime(milliseconds: 1_000_000_000),
-        builtins: [any BuiltinTool] = [], configure: (inout CoreSettings) -> Void = { _ in }
+        builtins: [any BuiltinTool] = [], cluster: ClusterServices? = nil, configure: (inout CoreSettings) -> Void = { _ in }
     ) {
         loop.advanceTime(to: .now())
         self.stores = stores
@@ -111,7 +111,7 @@ final class GatewayBench {
         var settings = CoreSettings()
         configure(&settings)
         gateway = Gateway(
-            settings: settings, sessions: stores, events: stores, authority: SessionIDAuthority(key: Self.key),
+            settings: settings, sessions: stores, events: stores, cluster: cluster, authority: SessionIDAuthority(key: Self.key),
             clock: GatewayClock { now.withLockedValue { $0 } }, builtins: builtins, eventLoopGroup: loop, logger: silentLogger)
         gateway.setUpstreams(servers.map(\.definition))
         gateway.start()
