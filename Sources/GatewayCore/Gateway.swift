@@ -11,7 +11,7 @@ public final class Gateway: Sendable {
     let events: any EventLog
     /// Nil when there is one instance only.
     let cluster: ClusterServices?
-    let knownHomes = KnownHomes()
+    let knownHomes: KnownHomes
     private let signals: InstanceSignals?
     let authority: SessionIDAuthority
     public let clock: GatewayClock
@@ -88,6 +88,7 @@ public final class Gateway: Sendable {
         self.sessions = sessions
         self.events = events
         self.cluster = cluster
+        knownHomes = KnownHomes(capacity: settings.maxSessions)
         signals = cluster.map(InstanceSignals.init)
         self.authority = authority
         self.clock = clock

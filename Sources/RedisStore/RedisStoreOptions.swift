@@ -32,7 +32,7 @@ public struct RedisStoreOptions: Sendable {
     public var lease: Duration = .seconds(3)
     /// What the keys of the cluster derive from (`cluster.secretFile`), at least 32 bytes; nil: made once and kept in Redis.
     public var secret: [UInt8]?
-    /// How long `open` waits for Redis. Default 10 s.
+    /// How long `open` waits for Redis (`store.redis.startTimeout`). Default 10 s.
     public var openTimeout: Duration = .seconds(10)
     /// After Redis came back empty: how long an unknown session may be one that its home has yet to write again. Default 10 s.
     public var recoveryTime: Duration = .seconds(10)

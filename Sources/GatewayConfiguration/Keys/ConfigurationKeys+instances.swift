@@ -11,6 +11,9 @@ extension ConfigurationKeys {
         .duration(
             "store.redis.commandTimeout", .milliseconds(100)...Duration.seconds(60), \.store.redis.commandTimeout,
             "How long one command may take, reconnecting and the election of a new master included. Then the request that needs it fails."),
+        .duration(
+            "store.redis.startTimeout", .milliseconds(100)...Duration.seconds(3600), \.store.redis.startTimeout,
+            "How long the start waits for a Redis that does not answer yet. Then the gateway ends with exit code 1."),
         .optionalText(
             "store.redis.caFile", .path, \.store.redis.caFile,
             "PEM file of the authorities that the certificates of `rediss://` are checked against, instead of the system's."),

@@ -6,6 +6,8 @@ public struct RedisSettings: Sendable, Equatable {
     public var keyPrefix = "mcp:"
     /// Deadline of one command, reconnecting included.
     public var commandTimeout = Duration.seconds(2)
+    /// How long the start waits for Redis.
+    public var startTimeout = Duration.seconds(10)
     /// Absolute path of a PEM file with the authorities that `rediss` servers are checked against; `nil`: the system's.
     public var caFile: String?
 

@@ -4,10 +4,8 @@ import NIOCore
 /// Tasks of modern clients among several instances: a task runs at a server of the instance that got the call, and whoever asks about it may
 /// ask any. (Tasks of sessions are where their sessions are at home.)
 extension Gateway {
-    /// How long it is remembered who runs a task: no server keeps one for longer than a client comes back to it.
-    private static let taskLifetime: Duration = .seconds(24 * 3600)
-
-    /// Notes the task that a server has made of a modern client's call, if it has.
+    /// Notes the task that a server has made of a modern client's call, if it has, for as long as a client may stay away
+    /// (`sessions.timeToLive`).
     ///
     /// - Parameters:
     ///   - response: the server's own, of either era.
@@ -18,7 +16,7 @@ extension Gateway {
         let isTask = json.equals(json.member("resultType", of: response.result), "\"task\"")
         let task = isTask ? response.result : json.member("task", of: response.result)
         guard let id = json.string(json.member("taskId", of: task)) else { return body() }
-        cluster.ownership.rememberTask(Self.taskKey(server: server, id: id), lifetime: Self.taskLifetime, completion: body)
+        cluster.ownership.rememberTask(Self.taskKey(server: server, id: id), lifetime: settings.sessionTTL, completion: body)
     }
 
     /// Whether a modern request is about a task that another instance may run.

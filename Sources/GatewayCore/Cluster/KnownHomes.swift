@@ -12,8 +12,9 @@ final class KnownHomes: Sendable {
     private let capacity: Int
     private let state = NIOLockedValueBox(State())
 
-    /// - Parameter capacity: sessions that are remembered, at most twice as many.
-    init(capacity: Int = 100_000) { self.capacity = capacity }
+    /// - Parameter capacity: sessions that are remembered, at most twice as many: as many as there may be (`sessions.maxSessions`). What is
+    ///   forgotten costs a look-up.
+    init(capacity: Int) { self.capacity = capacity }
 
     subscript(id: SessionID) -> InstanceIdentity? {
         state.withLockedValue { $0.homes[id] ?? $0.older[id] }

@@ -75,6 +75,7 @@ struct GatewayStores: Sendable {
         var options = RedisStoreOptions()
         options.keyPrefix = settings.store.redis.keyPrefix
         options.sessionTTL = settings.sessions.timeToLive
+        options.openTimeout = settings.store.redis.startTimeout
         options.heartbeat = settings.cluster.heartbeat
         options.lease = settings.cluster.lease
         options.secret = try settings.cluster.secret().map { Array($0) }
