@@ -43,10 +43,11 @@ extension EmbeddedStore: SessionStore {
     }
 
     public func sessions(
-        ofClient clientID: String, aliveSince: WallTime, completion: @escaping Completion<[SessionRecord]>
+        ofClient clientID: String, after position: SessionPosition?, limit: Int, aliveSince: WallTime,
+        completion: @escaping Completion<SessionPage>
     ) {
         submit("list the sessions of a client", isWrite: false) {
-            try $0.sessions(ofClient: clientID, aliveSince: aliveSince)
+            try $0.sessions(ofClient: clientID, after: position, limit: limit, aliveSince: aliveSince)
         } completion: {
             completion($0)
         }

@@ -31,13 +31,20 @@ extension Gateway {
         return params
     }
 
-    /// The live sessions of a client, oldest first.
+    /// Live sessions of a client, oldest first.
+    ///
+    /// - Parameters:
+    ///   - position: where the page before ended; nil for the first.
+    ///   - limit: most sessions, 1 or more; nil and what exceeds it is ``CoreSettings/pageSize``.
     public func sessions(
-        ofClient clientID: String, completion: @escaping @Sendable (Result<[SessionRecord], StoreError>) -> Void
+        ofClient clientID: String, after position: SessionPosition?, limit: Int?,
+        completion: @escaping @Sendable (Result<SessionPage, StoreError>) -> Void
     ) {
         // What is in memory is newer than the store.
         flushTouches()
-        sessions.sessions(ofClient: clientID, aliveSince: clock.now() - settings.sessionTTL, completion: completion)
+        sessions.sessions(
+            ofClient: clientID, after: position, limit: min(limit ?? settings.pageSize, settings.pageSize),
+            aliveSince: clock.now() - settings.sessionTTL, completion: completion)
     }
 
     /// A `tools/list` result with every tool that the session may call, raw, once the upstreams have been tried.

@@ -120,8 +120,9 @@ async def test_sessions_of_a_client_are_listed_oldest_first_and_never_with_their
     response = await clients[2].http.get("/api/sessions", params={"clientId": name}, headers=clients[2].headers())
     assert not any(one.session_id in response.text for one in clients)
     listed = response.json()["sessions"]
-    assert [one["id"] for one in listed] == [one.session_id[:8] + "…" for one in clients]
-    assert [one["current"] for one in listed] == [False, False, True, False, False]
+    made = sorted(clients, key=lambda one: (one.created["createdAt"], one.session_id))
+    assert [one["id"] for one in listed] == [one.session_id[:8] + "…" for one in made]
+    assert [one["current"] for one in listed] == [one is clients[2] for one in made]
     for one in listed:
         assert set(one) == {"id", "clientId", "createdAt", "lastAccessed", "expiresAt", "current"} and one["clientId"] == name
         assert moment(one["createdAt"]) <= moment(one["lastAccessed"]) <= moment(one["expiresAt"])
@@ -130,6 +131,32 @@ async def test_sessions_of_a_client_are_listed_oldest_first_and_never_with_their
     assert await clients[0].sessions(unique("nobody")) == []
     for one in clients:
         await one.http.aclose()
+
+
+async def test_sessions_of_a_client_are_listed_in_pages_each_once(start_gateway) -> None:
+    gateway = start_gateway({}, {"pageSize": 3})
+    async with client(gateway, "many") as rest:
+        made = [(await rest.create()).session_id for _ in range(7)]
+
+        async def pages(**parameters: Any) -> list[list[str]]:
+            found, cursor = [], {}
+            while True:
+                response = await rest.http.get("/api/sessions", params={"clientId": "many", **parameters, **cursor})
+                assert response.status_code == 200, response.text
+                body = response.json()
+                assert not any(one in response.text for one in made)
+                found.append([one["id"] for one in body["sessions"]])
+                if "nextCursor" not in body:
+                    return found
+                cursor = {"cursor": body["nextCursor"]}
+
+        for parameters, sizes in (({}, [3, 3, 1]), ({"limit": 2}, [2, 2, 2, 1]), ({"limit": 7}, [3, 3, 1]), ({"limit": 10_000}, [3, 3, 1])):
+            found = await pages(**parameters)
+            assert [len(page) for page in found] == sizes
+            assert sorted(one for page in found for one in page) == sorted(one[:8] + "…" for one in made)
+        bad = [("limit", value) for value in ("0", "-1", "+1", "10001", "x", "")] + [("cursor", value) for value in ("", "1", made[0])]
+        for name, value in bad:
+            refused(await rest.http.get("/api/sessions", params={"clientId": "many", name: value}), 400, "invalid_request")
 
 
 async def test_a_session_survives_kill_9_with_its_client_and_metadata(start_gateway) -> None:

@@ -77,16 +77,21 @@ enum SessionStoreContract {
             try await store.create(record)
             #expect(try await store.load(record.id)?.attributes == record.attributes)
         },
-        ContractCase("lists the live sessions of a client, oldest first, without attributes") { store in
+        ContractCase("lists the live sessions of a client, oldest first") { store in
             let young = Sample.session(client: "a", created: 3_000, seen: 9_000, attributes: [.logLevel: ByteBuffer(string: "1")])
             let old = Sample.session(client: "a", created: 2_000, seen: 1_000)
             let dead = Sample.session(client: "a", created: 1_000, seen: 1_000)
             for record in [young, old, dead, Sample.session(client: "b", seen: 9_000)] { try await store.create(record) }
             store.touch([(old.id, .at(9_500))])
             let listed = try await store.sessions(ofClient: "a", aliveSince: .at(5_000))
-            #expect(listed.map(\.id) == [old.id, young.id])
-            #expect(listed.allSatisfy { $0.attributes.isEmpty })
+            #expect(
+                listed.sessions == [
+                    SessionSummary(id: old.id, clientID: "a", createdAt: .at(2_000), lastSeen: .at(9_500)),
+                    SessionSummary(id: young.id, clientID: "a", createdAt: .at(3_000), lastSeen: .at(9_000)),
+                ])
+            #expect(listed.next == nil)
         },
+        ContractCase("lists each session of a client once in pages of any size, whatever is made, used and ends meanwhile", pages),
         ContractCase("lists the live sessions with an attribute prefix, with all attributes") { store in
             let subscribed = Sample.session(
                 attributes: [.subscription(uri: "file:a"): ByteBuffer(), .subscription(uri: "b"): ByteBuffer(), .initialized: ByteBuffer()])
@@ -116,6 +121,41 @@ enum SessionStoreContract {
             #expect(try await store.count() == 1)
         },
     ]
+
+    @Sendable private static func pages(_ store: any SessionStore) async throws {
+        // Several of the same millisecond, expired ones between them, and somebody else's.
+        var alive: [SessionRecord] = []
+        for number in 0..<20 {
+            let isDead = number % 5 == 4
+            let record = Sample.session(client: "a", created: Int64(1_000 + number / 4), seen: isDead ? 1_000 : 9_000 + Int64(number))
+            try await store.create(record)
+            if !isDead { alive.append(record) }
+            try await store.create(Sample.session(client: "b", created: 1_002, seen: 9_000))
+        }
+        let expected = alive.sorted { ($0.createdAt, $0.id.description) < ($1.createdAt, $1.id.description) }.map(\.id)
+        func list(after start: SessionPosition? = nil, limit: Int) async throws -> [SessionID] {
+            var (listed, position, rounds): ([SessionID], SessionPosition?, Int) = ([], start, 0)
+            repeat {
+                let page = try await store.sessions(ofClient: "a", after: position, limit: limit, aliveSince: .at(5_000))
+                #expect(page.sessions.count <= limit)
+                listed += page.sessions.map(\.id)
+                position = page.next
+                rounds += 1
+            } while position != nil && rounds < 100
+            return listed
+        }
+        for limit in [1, 3, 4, 16, 50] { #expect(try await list(limit: limit) == expected) }
+        let first = try await store.sessions(ofClient: "a", limit: 5, aliveSince: .at(5_000))
+        #expect(first.sessions.map(\.id) == Array(expected.prefix(5)))
+        let young = Sample.session(client: "a", created: 2_000, seen: 9_000)
+        try await store.create(young)
+        // The one that the next page begins behind, and one that is listed then.
+        #expect(try await store.delete(expected[4]))
+        #expect(try await store.delete(expected[7]))
+        store.touch([(expected[0], .at(9_900)), (expected[6], .at(9_901))])
+        let rest = expected[5...].filter { $0 != expected[7] } + [young.id]
+        #expect(try await list(after: first.next, limit: 2) == rest)
+    }
 
     @Sendable private static func limits(_ store: any SessionStore) async throws {
         let limits = SessionLimits(overall: 3, perClient: 2)

@@ -19,8 +19,12 @@ extension SessionStore {
     func delete(_ id: SessionID) async throws -> Bool {
         try await withCheckedThrowingContinuation { next in delete(id) { next.resume(with: $0) } }
     }
-    func sessions(ofClient client: String, aliveSince: WallTime = .zero) async throws -> [SessionRecord] {
-        try await withCheckedThrowingContinuation { next in sessions(ofClient: client, aliveSince: aliveSince) { next.resume(with: $0) } }
+    func sessions(
+        ofClient client: String, after position: SessionPosition? = nil, limit: Int = 1_000, aliveSince: WallTime = .zero
+    ) async throws -> SessionPage {
+        try await withCheckedThrowingContinuation { next in
+            sessions(ofClient: client, after: position, limit: limit, aliveSince: aliveSince) { next.resume(with: $0) }
+        }
     }
     func sessions(withAttributePrefix prefix: String, aliveSince: WallTime = .zero) async throws -> [SessionRecord] {
         try await withCheckedThrowingContinuation { next in

@@ -86,15 +86,31 @@ extension StoreTransaction {
         return true
     }
 
-    func sessions(ofClient clientID: String, aliveSince: WallTime) throws -> [SessionRecord] {
+    func sessions(ofClient clientID: String, after position: SessionPosition?, limit: Int, aliveSince: WallTime) throws -> SessionPage {
         try writeTouches()
+        let start = position.map { ($0.createdAt, $0.lastID) }
         var select = try statement(
-            "SELECT \(Self.columns) FROM sessions WHERE client = ? AND last_seen >= ? ORDER BY created_at, number")
+            """
+            SELECT id, client, created_at, last_seen FROM sessions
+            WHERE client = ? AND last_seen >= ? \(start == nil ? "" : "AND created_at >= ?3 AND (created_at > ?3 OR id > ?4)")
+            ORDER BY created_at, id LIMIT \(start == nil ? "?3" : "?5")
+            """)
         try select.bind(clientID)
         try select.bind(aliveSince)
-        var sessions: [SessionRecord] = []
-        while try select.step() { sessions.append(try session(select)) }
-        return sessions
+        if let (createdAt, id) = start {
+            try select.bind(createdAt)
+            try select.bind(id)
+        }
+        // One more shows whether there are more.
+        try select.bind(Int64(limit) + 1)
+        var sessions: [SessionSummary] = []
+        while try select.step() {
+            sessions.append(
+                SessionSummary(id: try select.sessionID(0), clientID: select.text(1), createdAt: select.time(2), lastSeen: select.time(3)))
+        }
+        guard sessions.count > limit, let last = sessions.prefix(limit).last else { return SessionPage(sessions: sessions, next: nil) }
+        sessions.removeLast()
+        return SessionPage(sessions: sessions, next: SessionPosition(after: last.id, createdAt: last.createdAt))
     }
 
     func sessions(withAttributePrefix prefix: String, aliveSince: WallTime) throws -> [SessionRecord] {

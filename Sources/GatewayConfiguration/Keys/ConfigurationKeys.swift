@@ -53,7 +53,8 @@ enum ConfigurationKeys {
             "startupWait", .zero...Duration.seconds(600), \.startupWait,
             "At start, how long to wait for upstreams before serving without the late ones; they are added when they are ready."),
         .integer(
-            "pageSize", 1...10_000, \.pageSize, "Entries per page of `tools/list` and the other lists; more entries are on the next page."),
+            "pageSize", 1...10_000, \.pageSize,
+            "Entries per page of `tools/list` and the other lists, and of `GET /api/sessions`; more entries are on the next page."),
     ]
 
     private static let store: [ConfigurationKey] = [

@@ -28,7 +28,7 @@ public struct GatewaySettings: Sendable, Equatable {
     public var drainTimeout = Duration.seconds(30)
     /// How long the gateway waits for its upstreams at start before it serves without the late ones.
     public var startupWait = Duration.seconds(10)
-    /// Entries per page of `tools/list` and the other lists.
+    /// Entries per page of `tools/list` and the other lists, and of `GET /api/sessions`.
     public var pageSize = 500
     /// Where sessions and event streams are kept.
     public var store = StoreSettings()

@@ -126,8 +126,10 @@ public protocol SessionStore: Sendable {
     func setAttribute(_ attribute: SessionAttribute, of id: SessionID, to value: ByteBuffer?, completion: Completion<Void>?)
     /// Deletes a session, its attributes and its event streams. True when it was there.
     func delete(_ id: SessionID, completion: @escaping Completion<Bool>)
-    /// The live sessions of a client, oldest first, without attributes.
-    func sessions(ofClient clientID: String, aliveSince: WallTime, completion: @escaping Completion<[SessionRecord]>)
+    /// Live sessions of a client, oldest first: at most `limit` (1 or more) of those behind `position`, nil being the beginning.
+    func sessions(
+        ofClient clientID: String, after position: SessionPosition?, limit: Int, aliveSince: WallTime,
+        completion: @escaping Completion<SessionPage>)
     /// The live sessions that have an attribute whose name begins with `prefix`, with all attributes.
     func sessions(withAttributePrefix prefix: String, aliveSince: WallTime, completion: @escaping Completion<[SessionRecord]>)
     /// How many live sessions there are.

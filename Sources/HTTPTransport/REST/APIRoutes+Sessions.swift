@@ -8,6 +8,8 @@ import NIOCore
 extension APIRoutes {
     /// Characters of a `clientId`.
     private static let maxClientID = 255
+    /// The greatest `limit` of a list: what `pageSize` may be.
+    private static let maxPageSize = 10_000
 
     func createSession(_ request: Request) async throws -> Response {
         let json = try await object(request)
@@ -71,18 +73,33 @@ extension APIRoutes {
         return Self.json(ByteBuffer(string: "{\"ticket\":\"\(ticket)\",\"expiresAt\":\"\(expiresAt.rfc3339)\"}"))
     }
 
-    /// The sessions of a client. Their ids are credentials, and a client id is none: only their beginnings are shown.
+    /// A page of the sessions of a client. Their ids are credentials, and a client id is none: only their beginnings are shown.
     func listSessions(_ request: Request) async throws -> Response {
-        guard let clientID = RequestTarget(request.uri.string)?.parameter("clientId"), !clientID.isEmpty else {
+        let target = RequestTarget(request.uri.string)
+        guard let clientID = target?.parameter("clientId"), !clientID.isEmpty else {
             throw invalid("the query parameter \"clientId\" is missing")
         }
+        let limit = try target?.parameter("limit").map { text in
+            guard let number = Int(text), (1...Self.maxPageSize).contains(number), text.utf8.first != UInt8(ascii: "+") else {
+                throw invalid("the query parameter \"limit\" must be a number from 1 to \(Self.maxPageSize)")
+            }
+            return number
+        }
+        let position = try target?.parameter("cursor").map { text in
+            guard let position = SessionPosition(text) else {
+                throw invalid("the query parameter \"cursor\" must be a \"nextCursor\" of an earlier page")
+            }
+            return position
+        }
         let own = request.headers[.xSessionID].flatMap { SessionID($0) }
-        let records = try await withCheckedThrowingContinuation { continuation in
-            gateway.sessions(ofClient: clientID) { result in continuation.resume(with: result.mapError(Self.unavailable)) }
+        let page = try await withCheckedThrowingContinuation { continuation in
+            gateway.sessions(ofClient: clientID, after: position, limit: limit) { result in
+                continuation.resume(with: result.mapError(Self.unavailable))
+            }
         }
         let lifetime = gateway.settings.sessionTTL
         var body = ByteBuffer(string: "{\"sessions\":[")
-        for (index, record) in records.enumerated() {
+        for (index, record) in page.sessions.enumerated() {
             body.writeString(
                 index == 0 ? "{\"id\":\"\(record.id.shortened)\",\"clientId\":" : ",{\"id\":\"\(record.id.shortened)\",\"clientId\":")
             body.writeJSONString(record.clientID)
@@ -90,7 +107,7 @@ extension APIRoutes {
                 ",\"createdAt\":\"\(record.createdAt.rfc3339)\",\"lastAccessed\":\"\(record.lastSeen.rfc3339)\",\"expiresAt\":\"\((record.lastSeen + lifetime).rfc3339)\",\"current\":\(record.id == own)}"
             )
         }
-        body.writeStaticString("]}")
+        body.writeString(page.next.map { "],\"nextCursor\":\"\($0)\"}" } ?? "]}")
         return Self.json(body)
     }
 

@@ -23,7 +23,7 @@ extension Scripts {
           redis.call('PEXPIRE', key, expiry)
           redis.call('ZADD', P .. 'sessions', ARGV[first + 8], id)
           local client = P .. 'client:' .. ARGV[first + 3]
-          redis.call('ZADD', client, ARGV[first + 8], id)
+          redis.call('ZADD', client, ARGV[first + 7], id)
           redis.call('PEXPIRE', client, expiry)
           redis.call('ZREM', P .. 'deleted', id)
           return attributes(key, id, first + 9)
@@ -75,7 +75,6 @@ extension Scripts {
               if tonumber(ARGV[12]) > tonumber(home[3]) then
                 redis.call('HSET', key, 'seen', ARGV[12])
                 redis.call('ZADD', P .. 'sessions', ARGV[12], id)
-                redis.call('ZADD', P .. 'client:' .. ARGV[7], ARGV[12], id)
               end
               redis.call('PEXPIRE', key, expiry)
               next = attributes(key, id, 13)
@@ -122,7 +121,6 @@ extension Scripts {
                 if tonumber(known[1]) < tonumber(seen) then
                   redis.call('HSET', key, 'seen', seen)
                   redis.call('ZADD', P .. 'sessions', seen, id)
-                  redis.call('ZADD', P .. 'client:' .. known[2], seen, id)
                 end
                 redis.call('PEXPIRE', key, expiry)
                 redis.call('PEXPIRE', P .. 'client:' .. known[2], expiry)
@@ -177,27 +175,46 @@ extension Scripts {
             return ids
             """)
 
-    /// The live sessions of a client, without attributes. Forgets those that are gone.
+    /// A page of the live sessions of a client, by when they were created. Forgets those that are gone.
     ///
-    /// KEYS: sessions of the client. ARGV: prefix, alive since. Result: of each session an array: id, then the values of ``SessionFields``.
+    /// KEYS: sessions of the client. ARGV: prefix, alive since, most sessions, most to look at, and where the page before ended: created and
+    /// id, or twice nothing. Result: created and id where this one ends, nothing if it is the last; then of each session id, created and seen.
     static let ofClient = RedisScript(
         common + """
-            local found = {}
-            for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-              local s = redis.call('HMGET', P .. 'session:' .. id, 'client', 'revision', 'server', 'init', 'created', 'seen')
-              if not s[1] then
-                redis.call('ZREM', KEYS[1], id)
-              elseif tonumber(s[6]) >= tonumber(ARGV[2]) then
-                found[#found + 1] = {id, 'client', s[1], 'revision', s[2], 'server', s[3] or '', 'init', s[4], 'created', s[5], 'seen', s[6]}
+            local limit, left, after = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+            local place = after and redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[5]) or 0
+            local found, gone = {}, {}
+            local function list()
+              local last
+              while true do
+                local piece = redis.call('ZRANGE', KEYS[1], place, place + limit, 'WITHSCORES')
+                if #piece == 0 then return {} end
+                for i = 1, #piece, 2 do
+                  local id, created = piece[i], tonumber(piece[i + 1])
+                  if created ~= after or id > ARGV[6] then
+                    if #found == limit or left == 0 then return last end
+                    left = left - 1
+                    last = {digits(created), id}
+                    local seen = redis.call('HGET', P .. 'session:' .. id, 'seen')
+                    if not seen then
+                      gone[#gone + 1] = id
+                    elseif tonumber(seen) >= tonumber(ARGV[2]) then
+                      found[#found + 1] = {id, last[1], seen}
+                    end
+                  end
+                end
+                place = place + #piece / 2
               end
             end
+            table.insert(found, 1, list())
+            for _, id in ipairs(gone) do redis.call('ZREM', KEYS[1], id) end
             return found
             """)
 
     /// The live sessions that have an attribute whose name begins so, with all attributes.
     ///
     /// KEYS: the set of sessions that have attributes of the kind, or all sessions. ARGV: prefix, what the name begins with, alive since, `1` if
-    /// the key is such a set. Result: as of ``ofClient``.
+    /// the key is such a set. Result: of each session an array: id, then the fields and values of its hash (``SessionFields``).
     static let withAttribute = RedisScript(
         common + """
             local ids = ARGV[4] == '1' and redis.call('SMEMBERS', KEYS[1]) or redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[3], '+inf')

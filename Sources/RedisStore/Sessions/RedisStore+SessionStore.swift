@@ -142,12 +142,20 @@ extension RedisStore: SessionStore {
         }
     }
 
-    public func sessions(ofClient clientID: String, aliveSince: WallTime, completion: @escaping Completion<[SessionRecord]>) {
+    /// One call looks at no more than `RedisStoreOptions.sessionsPerCall`; a page may have fewer sessions for that.
+    public func sessions(
+        ofClient clientID: String, after position: SessionPosition?, limit: Int, aliveSince: WallTime,
+        completion: @escaping Completion<SessionPage>
+    ) {
         query("list the sessions of a client") { [self] in
             .script(
-                Scripts.ofClient, keys: [keys.client(clientID)], arguments: [.integer(aliveSince.milliseconds)])
+                Scripts.ofClient, keys: [keys.client(clientID)],
+                arguments: [
+                    .integer(aliveSince.milliseconds), .integer(limit), .integer(options.sessionsPerCall),
+                    position.map { .integer($0.createdAt.milliseconds) } ?? "", position.map { .text($0.lastID.description) } ?? "",
+                ])
         } decode: {
-            SessionFields.sessions($0)
+            SessionFields.page($0, ofClient: clientID)
         } completion: {
             completion($0)
         }

@@ -65,6 +65,23 @@ enum SessionFields {
         return sessions.sorted { ($0.createdAt, $0.id.description) < ($1.createdAt, $1.id.description) }
     }
 
+    /// Reads a page of the sessions of a client: where it goes on (created and id, or nothing), then id, created and seen of each.
+    static func page(_ reply: RESPValue, ofClient clientID: String) -> SessionPage {
+        let parts = reply.elements ?? []
+        var next: SessionPosition?
+        if let last = parts.first?.elements, last.count == 2, let created = last[0].int, let id = last[1].text.flatMap({ SessionID($0) }) {
+            next = SessionPosition(after: id, createdAt: WallTime(milliseconds: created))
+        }
+        let sessions = parts.dropFirst().compactMap { element -> SessionSummary? in
+            guard let fields = element.elements, fields.count == 3, let id = fields[0].text.flatMap({ SessionID($0) }),
+                let created = fields[1].int, let seen = fields[2].int
+            else { return nil }
+            return SessionSummary(
+                id: id, clientID: clientID, createdAt: WallTime(milliseconds: created), lastSeen: WallTime(milliseconds: seen))
+        }
+        return SessionPage(sessions: sessions, next: next)
+    }
+
     /// Its own memory: what was read from the socket is one large buffer.
     static func copy(_ value: RESPValue) -> ByteBuffer { value.bytes.map { ByteBuffer(bytes: $0.readableBytesView) } ?? ByteBuffer() }
 }

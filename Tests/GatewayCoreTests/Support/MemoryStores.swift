@@ -118,10 +118,14 @@ final class MemoryStores: SessionStore, EventLog {
     }
 
     func sessions(
-        ofClient clientID: String, aliveSince: WallTime, completion: @escaping @Sendable (Result<[SessionRecord], StoreError>) -> Void
+        ofClient clientID: String, after position: SessionPosition?, limit: Int, aliveSince: WallTime,
+        completion: @escaping @Sendable (Result<SessionPage, StoreError>) -> Void
     ) {
         enqueue("list", completion) { state in
-            state.order.compactMap { state.sessions[$0] }.filter { $0.clientID == clientID && $0.lastSeen >= aliveSince }
+            let found = state.order.compactMap { state.sessions[$0] }.filter { $0.clientID == clientID && $0.lastSeen >= aliveSince }
+            return SessionPage(
+                sessions: found.map { SessionSummary(id: $0.id, clientID: clientID, createdAt: $0.createdAt, lastSeen: $0.lastSeen) },
+                next: nil)
         }
     }
 

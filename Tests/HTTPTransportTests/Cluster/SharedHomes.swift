@@ -180,9 +180,10 @@ extension SharedHomes.Instance: SessionStore {
     }
 
     func sessions(
-        ofClient clientID: String, aliveSince: WallTime, completion: @escaping @Sendable (Result<[SessionRecord], StoreError>) -> Void
+        ofClient clientID: String, after position: SessionPosition?, limit: Int, aliveSince: WallTime,
+        completion: @escaping @Sendable (Result<SessionPage, StoreError>) -> Void
     ) {
-        homes.store.sessions(ofClient: clientID, aliveSince: aliveSince, completion: completion)
+        homes.store.sessions(ofClient: clientID, after: position, limit: limit, aliveSince: aliveSince, completion: completion)
     }
 
     func sessions(

@@ -80,7 +80,7 @@ struct OutageTests {
         #expect(try await other.load(doomed.id) == nil)
         #expect(try await other.load(gone.id) == nil)
         #expect(try await other.count() == 2)
-        #expect(try await other.sessions(ofClient: "new").map(\.id) == [made.id])
+        #expect(try await other.sessions(ofClient: "new").sessions.map(\.id) == [made.id])
         #expect(try await other.owner(ofTask: "task")?.identity == store.identity)
         #expect(other.signingKey() == store.signingKey())
         #expect(other.identity.incarnation > store.identity.incarnation)

@@ -40,11 +40,29 @@ struct SessionKeysTests {
             #expect(try await store.create(Sample.session(client: "a"), limits: limits) == .created)
             #expect(try await store.create(Sample.session(client: "a"), limits: limits) == .tooMany(.maxSessionsPerClient))
             try await store.raw("DEL", store.keys.session(second.id))
-            #expect(try await store.sessions(ofClient: "a").count == 1)
+            #expect(try await store.sessions(ofClient: "a").sessions.count == 1)
             #expect(try await store.raw("ZCARD", store.keys.client("a")).int == 1)
             #expect(try await store.sweep(lastSeenBefore: .at(2_000), limit: 10).count == 3)
             #expect(try await store.raw("ZCARD", store.keys.sessions).int == 0)
         }
+    }
+
+    @Test("of many expired sessions of a client are not all looked at for one page")
+    func boundedPages() async throws {
+        let bench = try Bench()
+        let store = try await bench.open { $0.sessionsPerCall = 3 }
+        for number in 0..<7 { try await store.create(Sample.session(client: "a", created: Int64(number), seen: 1)) }
+        let alive = Sample.session(client: "a", created: 100, seen: 9_000)
+        try await store.create(alive)
+        var sizes: [Int] = []
+        var position: SessionPosition?
+        repeat {
+            let page = try await store.sessions(ofClient: "a", after: position, limit: 10, aliveSince: .at(5_000))
+            sizes.append(page.sessions.count)
+            position = page.next
+        } while position != nil && sizes.count < 10
+        #expect(sizes == [0, 0, 1])
+        await store.close()
     }
 
     @Test("are all gone after a deletion, but for the note that it happened, which goes too")
