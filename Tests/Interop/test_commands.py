@@ -14,6 +14,7 @@ import pytest
 from clients import run
 from gateway import BINARY, CommandLine, Gateway, free_port, raw
 from processes import wait_until
+from redis_servers import RedisServer
 
 pytestmark = pytest.mark.binary
 SERVERS = {"raw": raw()}
@@ -140,6 +141,24 @@ def test_a_url_that_is_none_of_redis_is_said_once_by_every_command(tmp_path: Pat
         assert completed.returncode == 78, said
         assert said.count("the Redis URL") == 1 and said.count("REDIS_URL: gateway.store.redis.url: ") == 1, said
         assert "store.kind" not in said and "secret-password" not in said, said
+
+
+def test_what_redis_does_not_let_in_is_said_at_once_without_the_password(tmp_path: Path) -> None:
+    redis = RedisServer("redis", tmp_path / "redis", free_port(), "s3cret-password")
+    redis.start()
+    try:
+        config = tmp_path / "mcp-gateway.json"
+        # Longer than the test may take.
+        config.write_text(json.dumps({"gateway": {"store": {"kind": "redis", "redis": {"startTimeout": "1h"}}}}))
+        urls = {":wr0ng@127.0.0.1:{}": "WRONGPASS", "127.0.0.1:{}": "NOAUTH", ":s3cret-password@127.0.0.1:{}/99": "out of range"}
+        for command in (CommandLine.serve(config, free_port(), tmp_path / "data"), CommandLine.doctor(config, tmp_path / "data")):
+            for url, expected in urls.items():
+                completed = run(command, env={**os.environ, "REDIS_URL": "redis://" + url.format(redis.port)})
+                said = completed.stdout + completed.stderr
+                assert completed.returncode == 1 and expected in said, said
+                assert "wr0ng" not in said and "s3cret" not in said, said
+    finally:
+        redis.terminate()
 
 
 CLAUDE = {"mcpServers": {"one": {"command": "npx", "args": ["-y", "x"], "env": {"KEY": "${KEY}"}}}}
