@@ -36,7 +36,7 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: settings),
-        // Five files of it: the whole would bring a cryptography library, which takes longer to build than all the rest.
+        // Six files of it: the whole would bring a cryptography library, which takes longer to build than all the rest.
         .target(name: "GatewayCore", swiftSettings: settings),
         .target(
             name: "MCPProtocol", dependencies: [.product(name: "NIOCore", package: "swift-nio")],

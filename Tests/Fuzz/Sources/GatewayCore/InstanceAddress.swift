@@ -1,0 +1,1 @@
+../../../../Sources/GatewayCore/Cluster/InstanceAddress.swift
