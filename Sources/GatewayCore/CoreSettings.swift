@@ -33,6 +33,8 @@ public struct CoreSettings: Sendable {
     public var maxSubscriptions = 10_000
     /// How long a parked exchange waits, and how long a `requestState` is good.
     public var parkedExchangeTimeout: TimeAmount = .minutes(10)
+    /// How long clients that were asked for input may take to bring it once the gateway is on its way out.
+    public var inputGrace: TimeAmount = .seconds(2)
     /// How often a modern server may ask for input before it answers one request of a legacy client.
     public var maxInputRounds = 32
     /// Subscriptions and tasks remembered per session, each.

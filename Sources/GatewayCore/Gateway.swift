@@ -162,9 +162,6 @@ public final class Gateway: Sendable {
     /// Stops taking sessions.
     public func beginDraining() { draining.store(true, ordering: .relaxed) }
 
-    /// How long clients that were asked for input may take to bring it once the gateway is on its way out.
-    static let inputGrace = TimeAmount.seconds(2)
-
     /// Stops taking sessions and waits until no exchange is open, no longer than `limit`.
     public func drain(within limit: TimeAmount) async {
         draining.store(true, ordering: .relaxed)
@@ -173,7 +170,7 @@ public final class Gateway: Sendable {
         subscriptions.end()
         let loop = eventLoopGroup.next()
         // A program answers at once what it was asked; for people nobody can wait.
-        let grace = loop.scheduleTask(in: min(limit, Self.inputGrace)) { self.parked.endWaiting() }
+        let grace = loop.scheduleTask(in: min(limit, settings.inputGrace)) { self.parked.endWaiting() }
         defer {
             grace.cancel()
             parked.endWaiting()

@@ -38,11 +38,11 @@ extension ClientConnection {
         } catch {
             return refuse(Refusal(status: .badRequest, error: error), closing: false, id: message.idBytes)
         }
-        if let forwardable, request.source.isClient, let owner = server.gateway.ownerOfParked(in: message, server: endpointServer),
-            !forwardable.tried.contains(owner)
-        {
+        if let forwardable, request.source.isClient, let owner = server.gateway.ownerOfParked(in: message, server: endpointServer) {
             forwardable.retry = { $0.postModern(payload, admitted) }
-            return forward(to: owner, session: nil)
+            if !forwardable.tried.contains(owner) { return forward(to: owner, session: nil) }
+            // A connection that was not made says little of one that is among the living.
+            if server.gateway.isAlive(owner.identity) { return tryAgainSoon() }
         }
         guard forwardable == nil || !request.source.isClient || !server.gateway.concernsTask(message) else {
             return seekTask(message, metadata)

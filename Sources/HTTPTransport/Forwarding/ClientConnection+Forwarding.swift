@@ -102,8 +102,8 @@ extension ClientConnection {
         forward.start(passed, body: forwardable.body, address: address, pool: server.loopContext(for: context.eventLoop).peers)
     }
 
-    /// Looks for the session again in a moment, as long as there is time.
-    private func tryAgainSoon() {
+    /// Looks again in a moment for who serves the request, as long as there is time.
+    func tryAgainSoon() {
         guard let forwardable, NIODeadline.now() - request.startedAt < server.settings.forwardTimeout else {
             return refuse(.unreachable, closing: false)
         }

@@ -11,12 +11,13 @@ import Testing
 struct ForwardingTests {
     /// Two servers that share one store.
     func pair(
-        _ change: (inout HTTPTransportSettings) -> Void = { _ in }, _ body: (SharedHomes, Node, Node) async throws -> Void
+        _ change: (inout HTTPTransportSettings) -> Void = { _ in }, core changeCore: (inout CoreSettings) -> Void = { _ in },
+        _ body: (SharedHomes, Node, Node) async throws -> Void
     ) async throws {
         let homes = try SharedHomes()
         let (first, second) = (homes.instance("a"), homes.instance("b"))
-        try await TestServer.run(change, instance: first) { one in
-            try await TestServer.run(change, instance: second) { two in
+        try await TestServer.run(change, core: changeCore, instance: first) { one in
+            try await TestServer.run(change, core: changeCore, instance: second) { two in
                 try await body(homes, Node(server: one, instance: first), Node(server: two, instance: second))
             }
         }
@@ -256,6 +257,19 @@ struct ForwardingTests {
         }
     }
 
+    @Test("the owner of a parked exchange that lives and cannot be reached is looked for, and not said to be gone")
+    func parkedUnreachable() async throws {
+        try await pair({ $0.forwardTimeout = .milliseconds(300) }) { _, a, b in
+            let asked = try await Self.ask(a)
+            a.instance.movesAway()
+            let answer = try await b.server.response(to: Request.modernCall("own__ask", id: "2", more: asked))
+            #expect(answer.status == 421)
+            #expect(answer.body.contains("cannot be reached"))
+            a.instance.listens(on: a.server.port)
+            #expect(try await b.server.response(to: Request.modernCall("own__ask", id: "3", more: asked)).body.contains("m-1"))
+        }
+    }
+
     /// What a modern client brings with its retry that was asked for input by an instance.
     private static func ask(_ node: Node) async throws -> String {
         let asked = try await node.server.response(to: Request.modernCall("own__ask", id: "1"))
@@ -267,12 +281,15 @@ struct ForwardingTests {
 
     @Test("an instance that drains waits a moment for clients that it asked for input, wherever they bring it")
     func parkedWhileDraining() async throws {
-        try await pair { _, a, b in
+        // However busy the machine.
+        try await pair({ $0.drainTimeout = .seconds(60) }, core: { $0.inputGrace = .seconds(60) }) { _, a, b in
             let (first, second) = (try await Self.ask(a), try await Self.ask(a))
             let direct = try await a.server.connect()
             await a.server.drain()
-            #expect(try await b.server.response(to: Request.modernCall("own__ask", id: "2", more: first)).body.contains("m-1"))
-            #expect(try await direct.response(to: Request.modernCall("own__ask", id: "3", more: second)).body.contains("m-1"))
+            let passedOn = try await b.server.response(to: Request.modernCall("own__ask", id: "2", more: first)).body
+            #expect(passedOn.contains("m-1"))
+            let served = try await direct.response(to: Request.modernCall("own__ask", id: "3", more: second)).body
+            #expect(served.contains("m-1"))
         }
     }
 
