@@ -197,8 +197,16 @@ extension ClientConnection {
 
     /// The gateway drains: who listens at another instance through this one comes back through another.
     func endForwardedListening() {
-        guard case .forwarding = state, request.method == .GET else { return }
-        context?.close(promise: nil)
+        guard let context, case .forwarding(let forward) = state, request.method == .GET else { return }
+        // Anything else has an end of its own.
+        if case .api = request.route { return }
+        forward.cancel()
+        guard forward.hasBegun else {
+            state = .answering
+            return refuse(server.gateway.hasSuccessor ? .leaving : .stopping, closing: false)
+        }
+        state = .idle
+        finishResponse(context)
     }
 
     /// Whether the request may be sent again though it may have been worked on.

@@ -83,6 +83,8 @@ final class PeerConnection: ChannelInboundHandler {
             let receiver = receiver
             self.receiver = nil
             idleSince = .now()
+            // Whoever is next reads it again, however slow the client of this answer is.
+            resume()
             if isKeepAlive, receiver != nil { pool?.putBack(self, address: address) } else { context.close(promise: nil) }
             receiver?.peerEnded()
         }

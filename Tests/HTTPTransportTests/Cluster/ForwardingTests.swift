@@ -74,6 +74,32 @@ struct ForwardingTests {
         }
     }
 
+    @Test("a stream that is listened to elsewhere ends in order when that instance drains")
+    func listensWhileDraining() async throws {
+        try await pair { _, a, b in
+            let session = try await a.server.session()
+            let (client, _) = try await b.server.listen(session: session)
+            await b.server.drain()
+            var last = try await client.next()
+            while case .event = last { last = try await client.next() }
+            #expect(last == .ended)
+        }
+    }
+
+    @Test("a long answer leaves the way between two instances free for the next request")
+    func longAnswers() async throws {
+        let long = #"{"text":"\#(String(repeating: "x", count: 1 << 20))"}"#
+        try await pair { _, a, b in
+            let session = try await a.server.session()
+            let client = try await b.server.connect()
+            for round in 0..<20 {
+                let call = Request.call("up__echo", id: "\(round)", arguments: long)
+                #expect(try await client.response(to: Request.post(call, session: session)).body.utf8.count > 1 << 20)
+                #expect(try await client.response(to: Request.post(Request.ping(), session: session)).status == 200)
+            }
+        }
+    }
+
     @Test("DELETE elsewhere ends the session at home")
     func delete() async throws {
         try await pair { homes, a, b in
