@@ -51,7 +51,7 @@ unit: ## Swift tests only
 interop: ## Interop tests only (ARGS='-k resumption' picks some)
 	$(call run-interop)
 
-interop-cluster: ## The same through NGINX before three gateways, each request to the next one
+interop-cluster: ## The same through NGINX before three gateways, each request to the next one (ARGS='-m core': in short)
 	$(call run-interop,--through-cluster 3)
 
 # $(1): more arguments of pytest.

@@ -117,6 +117,23 @@ TESTS_OF_SEVERAL = {
 """Those that pass through NGINX with one instance, and are left out with more."""
 
 
+CORE = {
+    "test_event_feed.py",
+    "test_fidelity.py",
+    "test_http_sse.py",
+    "test_isolation.py",
+    "test_modern_streams.py",
+    "test_rest_api.py",
+    "test_restart.py",
+    "test_streams.py",
+    "test_tasks.py",
+    "test_tasks_across_eras.py",
+    "test_unfinished_calls.py",
+}
+CORE_CELLS = ("test_a_feature_works[http-2025-11-25-", "test_a_feature_works[http-2026-07-28-")
+"""What depends most on where a request lands, marked `core`: these modules, and these clients in the matrix."""
+
+
 def add_option(parser: pytest.Parser) -> None:
     parser.addoption(
         "--through-cluster", type=int, default=0, metavar="N",
@@ -136,6 +153,8 @@ def leave_out(config: pytest.Config, items: list[pytest.Item], needing: list[pyt
     config.hook.pytest_deselected(items=[item for item in items if item not in needing])
     items[:] = needing
     for item in items:
+        if item.path.name in CORE or item.name.startswith(CORE_CELLS):
+            item.add_marker("core")
         if (reason := _reason(item, instances(config))) is not None:
             item.add_marker(pytest.mark.skip(reason=f"through a cluster: {reason}"))
 
