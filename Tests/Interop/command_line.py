@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import socket
 import sys
 from pathlib import Path
@@ -57,11 +58,18 @@ class CommandLine:
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody has now, each another."""
+    # None that the system gives to connections that go out: one of them could have it before who asked for it.
+    end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    choice = random.SystemRandom()
+    ports: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        while len(ports) < count:
+            port = choice.randrange(10_000, max(end, 20_000))
+            one = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                ports.append(port)
+    return ports
 
 
 def free_port() -> int:

@@ -41,6 +41,7 @@ class Nginx(Daemon):
         self.config = config
         self.path = directory / "nginx.conf"
         self.access_log = directory / "access.log"
+        self.pid_path = directory / "nginx.pid"
         directory.mkdir(parents=True, exist_ok=True)
         super().__init__(
             "nginx",
@@ -92,6 +93,9 @@ class Nginx(Daemon):
 
     def _accepts(self) -> bool:
         try:
+            # Written when the port is its own; else somebody else may accept there.
+            if self.pid_path.read_text().strip() != str(self.pid):
+                return False
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
             return True
         except OSError:
