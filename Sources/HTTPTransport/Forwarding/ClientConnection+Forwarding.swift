@@ -170,7 +170,7 @@ extension ClientConnection {
     }
 
     func forwardFailed(_ forward: Forward, wasSent: Bool, reason: String) {
-        guard let context, case .forwarding(let current) = state, current === forward else { return }
+        guard case .forwarding(let current) = state, current === forward else { return }
         server.logger.info(
             "an instance did not serve a request that was passed on to it",
             metadata: ["instance": "\(forward.target.identity.name)", "reason": "\(reason)", "request": "\(request.id)"])
