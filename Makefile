@@ -10,7 +10,8 @@ CONFIG ?= mcp-gateway.json
 # More arguments: make run ARGS='--port 3002', make test ARGS='-k restart' (for pytest).
 ARGS ?=
 FUZZ_ARGS ?=
-# Suites that start Redis.
+# Suites of real servers with deadlines.
+HTTP_TESTS := HTTPTransportTests
 REDIS_TESTS := (RESP|RedisStore)Tests
 # Test processes that run at the same time.
 JOBS ?= 2
@@ -43,7 +44,7 @@ unit: ## Swift tests only
 	@echo '==> swift build --build-tests'
 	@swift build --build-tests
 	@# Apart: real servers beside a thousand tests on few processors are slow enough to be taken for dead.
-	@for part in "--skip $(REDIS_TESTS)" "--filter $(REDIS_TESTS)"; do \
+	@for part in "--skip $(HTTP_TESTS)|$(REDIS_TESTS)" "--filter $(HTTP_TESTS)" "--filter $(REDIS_TESTS)"; do \
 		echo "==> swift test $$part"; \
 		swift test --skip-build $$part || { echo '==> again: a busy machine fails tests with deadlines, a bug fails twice'; swift test --skip-build $$part; }; \
 	done
