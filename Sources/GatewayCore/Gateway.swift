@@ -98,7 +98,7 @@ public final class Gateway: Sendable {
         parked = ParkedExchanges(limit: settings.maxParkedExchanges, timeout: settings.parkedExchangeTimeout) { eventLoopGroup.next().now }
         heldTasks = HeldTasks(limit: settings.maxParkedExchanges)
         subscriptions = Subscriptions(limit: settings.maxSubscriptions)
-        forwarding = cluster.map { ForwardingAuthority(key: authority.derivedKey("forwarding"), own: $0.directory.identity.name) }
+        forwarding = cluster.map { ForwardingAuthority(key: authority.derivedKey("forwarding"), own: $0.directory.identity) }
         tickets = StreamTickets(key: cluster.map { _ in authority.derivedKey("tickets") })
         requestStates = RequestStateAuthority(key: authority.derivedKey("requestState"))
         ownInfo = settings.ownInfo

@@ -56,7 +56,7 @@ struct NGINXConfigurationTests {
         let text = configuration.render()
         for line in [
             "client_max_body_size 5242880;", "large_client_header_buffers 8 65536;", "client_header_timeout 1500ms;",
-            "        keepalive_timeout 10s;", "keepalive_timeout 20s;", "worker_connections 1024;", "    proxy_read_timeout 7200s;",
+            "        keepalive_timeout 10s;", "keepalive_timeout 20s;", "worker_connections 1024;", "    proxy_read_timeout 3600s;",
             "proxy_read_timeout 3600s;",
             "worker_shutdown_timeout 1ms;",
         ] { #expect(text.contains(line), "\(line)") }
@@ -142,7 +142,7 @@ struct NGINXConfigurationTests {
         #expect(text.contains("\"~*^\(HomeHint(authority: "a:1"))\" mcp_gateway_at_1;"))
         #expect(text.contains("\"~*^\(HomeHint(authority: "b:2"))\" mcp_gateway_at_2;"))
         let pool = try #require(text.firstMatch(of: #/upstream mcp_gateway_at_2 \{([^}]*)\}/#)).1
-        #expect(pool.contains("server b:2 max_fails=3 fail_timeout=2s;"))
+        #expect(pool.contains("server b:2 max_fails=1 fail_timeout=10s;"))
         #expect(pool.contains("server a:1 max_fails=3 fail_timeout=2s backup;"))
         #expect(text.contains("location = /mcp { proxy_pass http://$mcp_gateway_home; }"))
         configuration.hasAffinity = false

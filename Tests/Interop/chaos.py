@@ -32,6 +32,10 @@ LEASE = 3.0
 CRASHES = ("Fatal error", "Crash:", "Thread 0 crashed", "Precondition failed", "Assertion failed", "AddressSanitizer", " stack smashing")
 
 
+AFFINITY = "CHAOS_AFFINITY"
+"""A variable: NGINX sends the requests of a session to the instance that made it, as it does by default."""
+
+
 @dataclass
 class Scenario:
     name: str
@@ -148,8 +152,9 @@ class Run:
         }
         ports = lasting_ports(Cluster.ports_needed(3, self.scenario.redis))
         return self.scenario.stage(
-            self.directory, config=config, redis=self.scenario.redis, balance="round_robin", nginx_options=("--workers", "1"), ports=ports
-        )
+            self.directory, config=config, redis=self.scenario.redis, balance="round_robin", affinity=AFFINITY in os.environ,
+            nginx_options=("--workers", "1"), ports=ports,
+        )  # fmt: skip
 
     async def play(self) -> Report:
         await blocking(self.cluster.start)

@@ -99,6 +99,7 @@ class Cluster:
         config: Path | dict[str, Any] | None = None,
         redis: str | Redis | None = "sentinel",
         balance: str = "least_conn",
+        affinity: bool = True,
         ports: list[int] | None = None,
         key_prefix: str = "mcp:",
         nginx_options: tuple[str, ...] = (),
@@ -126,7 +127,7 @@ class Cluster:
         self.instances = [Instance(self, number + 1, ports[1 + number], hosts[number]) for number in range(instances)]
         self.nginx = Nginx(
             directory / "nginx", [one.base_url for one in self.instances], "--balance", balance,
-            *(["--no-affinity"] if balance == "round_robin" else []), *nginx_options, port=ports[0],
+            *([] if affinity else ["--no-affinity"]), *nginx_options, port=ports[0],
             config=self.config_path, env=self.environment,
         )  # fmt: skip
 

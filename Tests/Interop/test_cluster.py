@@ -27,7 +27,7 @@ pytestmark = pytest.mark.binary
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     directory = tmp_path_factory.mktemp("cluster")
-    with Cluster(directory, config={"mcpServers": {"raw": raw()}}, balance="round_robin", nginx_options=("--workers", "1")) as cluster:
+    with Cluster(directory, config={"mcpServers": {"raw": raw()}}, balance="round_robin", affinity=False, nginx_options=("--workers", "1")) as cluster:
         yield cluster
 
 
@@ -203,7 +203,7 @@ def test_killing_the_command_itself_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_cannot_be_started_is_said_with_its_log(tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text('{"gateway": {"prot": 1}}')
-    command = Command(tmp_path, "--config", "broken.json", "--instances", "1", "--redis", "single")
+    command = Command(tmp_path, "--config", "broken.json", "--directory", str(tmp_path / "cluster"), "--instances", "1", "--redis", "single")
     assert command.process.wait(45) == 1
     assert "error: gateway-1 exited with 78 instead of starting" in command.text
     assert 'gateway.prot: unknown key; did you mean "port"?' in command.text

@@ -38,7 +38,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, ledger: Ledger) -> Iterato
     servers = {"shared": ledger_server(ledger.path), "own": ledger_server(ledger.path, isolation="session")}
     with Cluster(
         tmp_path_factory.mktemp("cluster"), config={"mcpServers": servers, "gateway": {"drainTimeout": "1s"}}, redis="single",
-        balance="round_robin", nginx_options=("--workers", "1"),
+        balance="round_robin", affinity=False, nginx_options=("--workers", "1"),
     ) as cluster:  # fmt: skip
         yield cluster
 

@@ -178,7 +178,7 @@ class ClusteredGateway(Gateway):
             count,
             config=self.config_path,
             redis=redis,
-            balance="round_robin",
+            balance="round_robin", affinity=False,
             ports=[self.port, *free_ports(count)],
             key_prefix=f"{self.mark}:"[-40:],
             # Each worker process has a turn of its own.

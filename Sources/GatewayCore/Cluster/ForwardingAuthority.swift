@@ -26,21 +26,23 @@ public final class ForwardingAuthority: Sendable {
     static let tolerance: Duration = .seconds(30)
 
     private let key: SymmetricKey
-    private let own: String
+    private let own: InstanceIdentity
     /// Tells the numbers of this process from those of the one before it.
     private let series = UInt64.random(in: .min ... .max)
     private let lastNumber = Atomic<UInt64>(0)
     private let received = NIOLockedValueBox(ReplayGuard(memory: tolerance * 2))
 
-    init(key: SymmetricKey, own: String) {
+    init(key: SymmetricKey, own: InstanceIdentity) {
         self.key = key
         self.own = own
     }
 
     /// The value of the header field.
     ///
-    /// - Parameter receiver: the name of the instance that the request is for.
-    public func sign(hasStore: Bool, for receiver: String, method: String, target: String, body: ByteBuffer, now: WallTime) -> String {
+    /// - Parameter receiver: the instance that the request is for, in this life of it: one that starts again takes nothing that was for the one before.
+    public func sign(
+        hasStore: Bool, for receiver: InstanceIdentity, method: String, target: String, body: ByteBuffer, now: WallTime
+    ) -> String {
         let number = lastNumber.wrappingAdd(1, ordering: .relaxed).newValue
         let fields = "\(own);\(series);\(number);\(now.milliseconds);\(hasStore ? 1 : 0);\(Self.digest(of: body))"
         let code = HMAC<SHA256>.authenticationCode(
@@ -67,11 +69,11 @@ public final class ForwardingAuthority: Sendable {
         return ForwardClaims(sender: sender, hasStore: parts[4] == "1", bodyDigest: String(parts[5]))
     }
 
-    private static func signed(_ fields: some StringProtocol, receiver: String, method: String, target: String) -> [UInt8] {
+    private static func signed(_ fields: some StringProtocol, receiver: InstanceIdentity, method: String, target: String) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(512)
         bytes.append(contentsOf: fields.utf8)
-        for part in [receiver, method, target] {
+        for part in [receiver.description, method, target] {
             bytes.append(UInt8(ascii: "\n"))
             bytes.append(contentsOf: part.utf8)
         }

@@ -94,7 +94,7 @@ extension ClientConnection {
         let forward = Forward(target: target, session: session, connection: self)
         state = .forwarding(forward)
         let signature = forwarding.sign(
-            hasStore: gateway.holdsLease, for: target.identity.name, method: head.method.rawValue, target: ForwardedHead.signed(head),
+            hasStore: gateway.holdsLease, for: target.identity, method: head.method.rawValue, target: ForwardedHead.signed(head),
             body: forwardable.body, now: gateway.clock.now())
         let passed = ForwardedHead.request(
             head, host: address.authority, bodyBytes: forwardable.body.readableBytes, requestID: request.id.description,

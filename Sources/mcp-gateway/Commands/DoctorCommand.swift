@@ -121,6 +121,15 @@ struct DoctorCommand: AsyncParsableCommand {
         }
     }
 
+    /// What a user with too few rights is told: the gateway runs scripts on keys with its prefix. Nil while nothing is wrong, or Redis is away.
+    private static func refusal(of client: RedisClient, keyPrefix: String) async -> String? {
+        let script = RedisScript("redis.call('SET', KEYS[1], 'doctor', 'PX', 1000) return redis.call('DEL', KEYS[1])")
+        do { _ = try await client.run(script, keys: [.text(keyPrefix + "doctor")], arguments: []) } catch RedisError.server(let answer) {
+            return answer.message
+        } catch {}
+        return nil
+    }
+
     /// Connects, logs in and looks whether Redis may throw sessions away.
     private func checkRedis(_ settings: GatewaySettings) async -> Finding {
         let advice = "check gateway.store.redis.url, that the server runs, and user and password"
@@ -135,8 +144,12 @@ struct DoctorCommand: AsyncParsableCommand {
             do { outcome = .success(try await client.send(RedisCommand("CONFIG", "GET", "maxmemory-policy"))) } catch {
                 outcome = .failure(error)
             }
+            let refusal = await Self.refusal(of: client, keyPrefix: settings.store.redis.keyPrefix)
             let state = client.state
             await client.shutdown()
+            if let refusal {
+                return .problem("store", "\(url) answers, and does not let the gateway work: \(refusal)", advice: advice)
+            }
             switch outcome {
             case .success(let policy) where "\(policy)".contains("allkeys"):
                 return .warning(

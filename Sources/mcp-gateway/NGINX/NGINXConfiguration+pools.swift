@@ -23,9 +23,11 @@ extension NGINXConfiguration {
 
     private func pool(_ name: String, _ instances: [String], backups: [String] = [], idle: Int) -> String {
         let choice = balance == .leastConnections ? "    least_conn;\n" : ""
+        // One failure is enough where others stand by, because a needless change of instance costs no more than a hop: of an instance that is
+        // frozen NGINX learns slowly.
+        let tolerance = backups.isEmpty ? "max_fails=3 fail_timeout=2s" : "max_fails=1 fail_timeout=10s"
         let servers =
-            instances.map { "    server \($0) max_fails=3 fail_timeout=2s;" }
-            + backups.map { "    server \($0) max_fails=3 fail_timeout=2s backup;" }
+            instances.map { "    server \($0) \(tolerance);" } + backups.map { "    server \($0) max_fails=3 fail_timeout=2s backup;" }
         return """
             upstream \(name) {
                 zone \(name) \(idle > 100 ? "256k" : "64k");

@@ -41,7 +41,7 @@ extension NGINXConfiguration {
 
     private var proxying: String {
         """
-        # Streams (SSE): HTTP/1.1, no upgrade, nothing held back, silence for four times as long as the gateway ever keeps it.
+        # Streams (SSE): HTTP/1.1, no upgrade, nothing held back, silence for twice as long as the gateway ever keeps it.
         proxy_http_version 1.1;
         proxy_set_header Connection "";
         proxy_buffering off;
@@ -120,6 +120,7 @@ extension NGINXConfiguration {
             \(mcp.joined(separator: "\n"))
             location = /sse/events {
                 error_page 421 = @next;
+                proxy_read_timeout \(feedTimeout.nginxText);
                 proxy_pass http://\(first);
             }
             # Its 413, 502 and 504 are answers of the gateway, and pass: also that a body is too large, if it is not far too large.

@@ -70,7 +70,10 @@ struct NGINXConfiguration: Equatable {
 
     /// Above any pause in a stream: an instance that says nothing for so long is gone, and its client has to learn it. Without streams an answer
     /// may take as long as the call.
-    var readTimeout: Duration { hasStreams ? max(.seconds(60), streams.keepAlive * 4, streams.eventsKeepAlive * 4) : callTimeout }
+    var readTimeout: Duration { hasStreams ? max(.seconds(60), streams.keepAlive * 2) : callTimeout }
+
+    /// The same of a feed.
+    var feedTimeout: Duration { max(.seconds(60), streams.eventsKeepAlive * 2) }
 
     /// Above the longest call that answers without a stream.
     let callTimeout = Duration.seconds(3600)

@@ -8,30 +8,36 @@ import Testing
 struct ForwardingAuthorityTests {
     private let now = WallTime(milliseconds: 1_800_000_000_000)
     private let body = ByteBuffer(string: "{}")
+    private let a = InstanceIdentity(name: "a", incarnation: 1)
+    private let b = InstanceIdentity(name: "b", incarnation: 1)
     private let key = SymmetricKey(data: [UInt8](repeating: 7, count: 32))
 
     private func field(hasStore: Bool = true) -> String {
-        ForwardingAuthority(key: key, own: "a").sign(hasStore: hasStore, for: "b", method: "POST", target: "/mcp", body: body, now: now)
+        ForwardingAuthority(key: key, own: a).sign(hasStore: hasStore, for: b, method: "POST", target: "/mcp", body: body, now: now)
     }
 
     private func verify(
-        _ field: String, own: String = "b", method: String = "POST", target: String = "/mcp", body: String = "{}", after: Duration = .zero,
+        _ field: String, own: InstanceIdentity? = nil, method: String = "POST", target: String = "/mcp", body: String = "{}",
+        after: Duration = .zero,
         key: SymmetricKey? = nil
     ) -> ForwardClaims? {
-        let claims = ForwardingAuthority(key: key ?? self.key, own: own).verify(field, method: method, target: target, now: now + after)
+        let claims = ForwardingAuthority(key: key ?? self.key, own: own ?? b).verify(
+            field, method: method, target: target, now: now + after)
         return claims?.cover(ByteBuffer(string: body)) == true ? claims : nil
     }
 
     @Test("the receiver learns who sends and whether that one has the store", arguments: [true, false])
     func accepts(hasStore: Bool) {
         let claims = verify(field(hasStore: hasStore))
-        #expect(claims?.sender == "a")
+        #expect(claims?.sender == "a/1")
         #expect(claims?.hasStore == hasStore)
     }
 
     @Test("nobody else, nothing else, no other time and no other cluster")
     func refuses() {
-        #expect(verify(field(), own: "c") == nil)
+        #expect(verify(field(), own: InstanceIdentity(name: "c", incarnation: 1)) == nil)
+        // The one that has started again under its name.
+        #expect(verify(field(), own: InstanceIdentity(name: "b", incarnation: 2)) == nil)
         #expect(verify(field(), method: "GET") == nil)
         #expect(verify(field(), target: "/servers/x/mcp") == nil)
         #expect(verify(field(), body: "{ }") == nil)
@@ -40,7 +46,7 @@ struct ForwardingAuthorityTests {
         #expect(verify(field(), after: .seconds(31)) == nil)
         #expect(verify(field(), after: .seconds(-31)) == nil)
         #expect(verify(field().replacing(";1;", with: ";0;")) == nil)
-        #expect(verify(field().replacing("a;", with: "b;")) == nil)
+        #expect(verify(field().replacing("a/1;", with: "b/1;")) == nil)
     }
 
     @Test(
@@ -52,17 +58,17 @@ struct ForwardingAuthorityTests {
 
     @Test("one that was overheard is good for nothing")
     func replay() {
-        let receiver = ForwardingAuthority(key: key, own: "b")
-        let sender = ForwardingAuthority(key: key, own: "a")
-        func sign() -> String { sender.sign(hasStore: true, for: "b", method: "POST", target: "/mcp", body: body, now: now) }
+        let receiver = ForwardingAuthority(key: key, own: b)
+        let sender = ForwardingAuthority(key: key, own: a)
+        func sign() -> String { sender.sign(hasStore: true, for: b, method: "POST", target: "/mcp", body: body, now: now) }
         let (first, second) = (sign(), sign())
         for field in [second, first] {
             #expect(receiver.verify(field, method: "POST", target: "/mcp", now: now) != nil)
             #expect(receiver.verify(field, method: "POST", target: "/mcp", now: now + .seconds(1)) == nil)
         }
         // A sender that has started again counts anew.
-        let later = ForwardingAuthority(key: key, own: "a").sign(
-            hasStore: true, for: "b", method: "POST", target: "/mcp", body: body, now: now)
+        let later = ForwardingAuthority(key: key, own: a).sign(
+            hasStore: true, for: b, method: "POST", target: "/mcp", body: body, now: now)
         #expect(receiver.verify(later, method: "POST", target: "/mcp", now: now) != nil)
     }
 }
