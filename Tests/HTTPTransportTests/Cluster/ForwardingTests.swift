@@ -247,7 +247,8 @@ struct ForwardingTests {
             func sign(_ text: String) throws -> String {
                 let forwarding = try #require(b.server.gateway.forwarding)
                 return forwarding.sign(
-                    hasStore: true, for: a.instance.identity, method: "POST", target: "/mcp\n\(session)\n\n", body: ByteBuffer(string: text),
+                    hasStore: true, for: a.instance.identity, method: "POST", target: "/mcp\n\(session)\n\n",
+                    body: ByteBuffer(string: text),
                     now: b.server.gateway.clock.now())
             }
             func status(_ field: String) async throws -> Int {
