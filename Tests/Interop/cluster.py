@@ -98,6 +98,7 @@ class Cluster:
         instances: int = 3,
         config: Path | dict[str, Any] | None = None,
         redis: str | Redis | None = "sentinel",
+        *,
         balance: str = "least_conn",
         affinity: bool = True,
         ports: list[int] | None = None,

@@ -159,12 +159,26 @@ class Command:
         return {int(pid) for pid in re.findall(r"\(pid (\d+)\)", self.text)}
 
 
+def free_row(count: int) -> int:
+    """The first of so many free ports in a row."""
+    for first in range(20_000, 30_000, count):
+        try:
+            for port in range(first, first + count):
+                socket.create_server(("127.0.0.1", port)).close()
+            return first
+        except OSError:
+            continue
+    raise AssertionError(f"no {count} free ports in a row")
+
+
 def test_the_command_prints_the_addresses_and_stops_everything(tmp_path: Path) -> None:
     (tmp_path / "mcp-gateway.json").write_text(json.dumps({"mcpServers": {"raw": raw()}}))
-    command = Command(tmp_path, "--instances", "2", "--restart-after", "0.5")
+    base = free_row(Cluster.ports_needed(2))
+    command = Command(tmp_path, "--instances", "2", "--restart-after", "0.5", "--base-port", str(base))
     try:
         command.wait_for("Ctrl-C stops everything.")
         url = re.findall(r"clients connect to +(\S+)/mcp", command.text)[0]
+        assert url == f"http://127.0.0.1:{base}" and f"http://127.0.0.1:{base + 2}  " in command.text
         assert httpx.get(f"{url}/health").json()["instance"] in ("gateway-1", "gateway-2")
         listed = subprocess.run(re.findall(r"^  (\S+) tools list", command.text, re.M) + ["tools", "list", "--url", f"{url}/mcp"], capture_output=True)
         assert listed.returncode == 0 and b"raw__echo" in listed.stdout
