@@ -42,6 +42,15 @@ import Testing
         #"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t","progress":\#(value)}}"#
     }
 
+    /// Its client comes back for what is behind the event.
+    private static func resume(_ left: Left, at bench: GatewayBench, after position: UInt64) throws -> RecordingSubscriber {
+        let session = try #require(try bench.find(left.session))
+        let subscriber = RecordingSubscriber()
+        try #require(try bench.findStream(left.stream, in: session)).attach(subscriber, after: position)
+        bench.settle()
+        return subscriber
+    }
+
     @Test("keeps those requests that may be worked on twice, whole")
     func kept() throws {
         let left = try Left(calls: [("s__read", "1"), ("s__add", "2"), ("s__put", "3")])
@@ -96,10 +105,7 @@ import Testing
         let left = try Left(calls: [("s__add", "1")], told: [Self.progress(1)])
         let server = Self.server()
         let bench = GatewayBench([server], stores: left.stores)
-        let session = try #require(try bench.find(left.session))
-        let subscriber = RecordingSubscriber()
-        try #require(try bench.findStream(left.stream, in: session)).attach(subscriber, after: 1)
-        bench.settle()
+        let subscriber = try Self.resume(left, at: bench, after: 1)
         #expect(server.link.messages(of: .toolsCall).isEmpty)
         #expect(subscriber.sequences == [2] && subscriber.last == [2])
         #expect(subscriber.texts[0].contains("outcome of this request is unknown"))
@@ -112,10 +118,7 @@ import Testing
             told: [#"{"jsonrpc":"2.0","id":4,"result":{}}"#])
         let server = Self.server()
         let bench = GatewayBench([server], stores: left.stores)
-        let session = try #require(try bench.find(left.session))
-        let subscriber = RecordingSubscriber()
-        try #require(try bench.findStream(left.stream, in: session)).attach(subscriber, after: 0)
-        bench.settle()
+        let subscriber = try Self.resume(left, at: bench, after: 0)
         let calls = server.link.messages(of: .toolsCall)
         #expect(calls.count == 2)
         for call in calls.reversed() { server.link.answer(call, result: "{}") }
