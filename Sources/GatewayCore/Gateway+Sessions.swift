@@ -121,7 +121,7 @@ extension Gateway {
     /// it is at home at another one.
     public func session(_ id: SessionID, completion: @escaping @Sendable (Result<Session?, StoreError>) -> Void) {
         guard cluster == nil else {
-            return locate(id, from: .instance(hasStore: holdsLease)) { result in
+            return locate(id, from: .instance(forwardReason)) { result in
                 completion(result.map { if case .here(let session) = $0 { session } else { nil } })
             }
         }

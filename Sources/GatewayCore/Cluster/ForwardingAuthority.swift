@@ -7,8 +7,7 @@ import Synchronization
 public struct ForwardClaims: Sendable, Hashable {
     /// Who passes it on.
     public let sender: String
-    /// Whether the sender reaches the shared store.
-    public let hasStore: Bool
+    public let reason: ForwardReason
     /// SHA-256, hexadecimal.
     let bodyDigest: String
 
@@ -41,10 +40,10 @@ public final class ForwardingAuthority: Sendable {
     ///
     /// - Parameter receiver: the instance that the request is for, in this life of it: one that starts again takes nothing that was for the one before.
     public func sign(
-        hasStore: Bool, for receiver: InstanceIdentity, method: String, target: String, body: ByteBuffer, now: WallTime
+        _ reason: ForwardReason, for receiver: InstanceIdentity, method: String, target: String, body: ByteBuffer, now: WallTime
     ) -> String {
         let number = lastNumber.wrappingAdd(1, ordering: .relaxed).newValue
-        let fields = "\(own);\(series);\(number);\(now.milliseconds);\(hasStore ? 1 : 0);\(Self.digest(of: body))"
+        let fields = "\(own);\(series);\(number);\(now.milliseconds);\(reason.rawValue);\(Self.digest(of: body))"
         let code = HMAC<SHA256>.authenticationCode(
             for: Self.signed(fields, receiver: receiver, method: method, target: target), using: key)
         return "\(fields);\(Self.hexadecimal(code))"
@@ -55,7 +54,7 @@ public final class ForwardingAuthority: Sendable {
     public func verify(_ field: String, method: String, target: String, now: WallTime) -> ForwardClaims? {
         let parts = field.split(separator: ";", omittingEmptySubsequences: false)
         guard parts.count == 7, let series = UInt64(parts[1]), let number = UInt64(parts[2]), let milliseconds = Int64(parts[3]),
-            parts[4] == "1" || parts[4] == "0", let code = Self.bytes(ofHexadecimal: parts[6])
+            let reason = UInt8(parts[4]).flatMap(ForwardReason.init), let code = Self.bytes(ofHexadecimal: parts[6])
         else { return nil }
         let sent = WallTime(milliseconds: milliseconds)
         guard sent > now - Self.tolerance, sent < now + Self.tolerance else { return nil }
@@ -66,7 +65,7 @@ public final class ForwardingAuthority: Sendable {
         else { return nil }
         let sender = String(parts[0])
         guard received.withLockedValue({ $0.admits(number, of: .init(name: sender, series: series), now: now) }) else { return nil }
-        return ForwardClaims(sender: sender, hasStore: parts[4] == "1", bodyDigest: String(parts[5]))
+        return ForwardClaims(sender: sender, reason: reason, bodyDigest: String(parts[5]))
     }
 
     private static func signed(_ fields: some StringProtocol, receiver: InstanceIdentity, method: String, target: String) -> [UInt8] {

@@ -21,9 +21,9 @@ extension Gateway {
         let now = clock.now()
         let lease = cluster.directory.lease
         var inMemory = registry[id]
-        // A stand-in of the time without a store: now it can be looked up.
-        if let session = inMemory, session.isStateless, case .held = lease {
-            abandon(session)
+        // One that is stood in for is not at home here; and now it can be looked up.
+        if let session = inMemory, session.isStateless {
+            if case .held = lease { abandon(session) }
             inMemory = nil
         }
         if let session = inMemory {
@@ -46,10 +46,7 @@ extension Gateway {
         }
         guard authority.isGenuine(id) else { return completion(.success(.unknown)) }
         // On its way out it takes nothing over.
-        guard !isDraining else {
-            let next = source.isClient ? successor(tried: tried, in: cluster) : nil
-            return completion(.success(next.map(SessionPlace.elsewhere) ?? .moving))
-        }
+        guard !isDraining else { return completion(.success(placeWithoutClaim(of: id, for: source, tried: tried, in: cluster))) }
         claim(id, for: source, tried: tried, in: cluster, completion: completion)
     }
 
@@ -74,7 +71,7 @@ extension Gateway {
                 self.registry[id].map(self.abandon)
                 completion(.success(.unknown))
             case .failure(let error) where error.kind == .unavailable:
-                completion(.success(self.placeWithoutStore(of: id, for: source, tried: tried, in: cluster)))
+                completion(.success(self.placeWithoutClaim(of: id, for: source, tried: tried, in: cluster)))
             case .failure(let error): completion(.failure(error))
             }
         }
@@ -84,7 +81,7 @@ extension Gateway {
     private func settle(
         _ record: SessionRecord, wasMine: Bool, generation: UInt64, completion: @escaping @Sendable (Session) -> Void
     ) {
-        if wasMine, let session = registry[record.id] {
+        if wasMine, let session = registry[record.id], !session.isStateless {
             session.confirm(generation: generation)
             return completion(session)
         }
@@ -106,38 +103,58 @@ extension Gateway {
     ) -> SessionPlace {
         switch source {
         // It has asked the store, which takes this instance for alive, and this one does not: soon they agree.
-        case .instance(hasStore: true): return .moving
-        case .instance(hasStore: false): break
+        case .instance(.withStore): return .moving
+        case .instance: break
         case .client: if let peer = successor(tried: tried, in: cluster) { return .elsewhere(peer) }
         }
         registry.touch(session, now: clock.now())
         return .here(session)
     }
 
-    private func placeWithoutStore(
+    /// Of a session that is not at home here, as far as is known, and cannot be claimed: whether another has it in memory, or reaches the store, only
+    /// the others can say.
+    private func placeWithoutClaim(
         of id: SessionID, for source: RequestSource, tried: TriedInstances, in cluster: ClusterServices
     ) -> SessionPlace {
-        // Whether another has it in memory, or reaches the store, only they can say: whoever has sent it asks them.
-        guard source.isClient else { return .moving }
-        if let peer = successor(tried: tried, in: cluster) { return .elsewhere(peer) }
-        if let session = registry[id] {
-            registry.touch(session, now: clock.now())
-            return .here(session)
+        switch (source, cluster.directory.lease) {
+        case (.instance(.nobodyHasIt), .lapsed): return .here(standIn(for: id))
+        case (.instance(.withoutStore), .lapsed): return .notHere
+        case (.instance, _): return .moving
+        case (.client, let lease):
+            if let peer = successor(tried: tried, in: cluster) { return .elsewhere(peer) }
+            if let session = registry[id], !session.isStateless {
+                registry.touch(session, now: clock.now())
+                return .here(session)
+            }
+            // The store is there and has yet to be made whole: whoever has the session is about to write it again. Or another may have it, or
+            // soon look it up.
+            guard case .lapsed = lease, tried.allAreWithout else { return .moving }
+            guard let peer = standInPeer(for: id, tried: tried, in: cluster) else { return .here(standIn(for: id)) }
+            return .standIn(peer)
         }
-        // The store is there and has yet to be made whole: whoever has the session is about to write it again.
-        if case .held = cluster.directory.lease { return .moving }
-        return .here(registry.insert(statelessSession(id)))
+    }
+
+    /// The instance that stands in for the home of a session, the same one whoever is asked; nil for this one.
+    private func standInPeer(for id: SessionID, tried: TriedInstances, in cluster: ClusterServices) -> InstanceRecord? {
+        let peers = cluster.directory.peers.filter { !$0.isDraining && !tried.isUnreachable($0) }
+        let names = (peers.map(\.identity.name) + [cluster.directory.identity.name]).sorted()
+        let name = names[Int(id.low % UInt64(names.count))]
+        return peers.first { $0.identity.name == name }
     }
 
     /// A session that nobody can look up: the id says that the cluster made it, and nothing else is known of it (DESIGN decision 8). It is let go
-    /// as soon as the store is back.
-    private func statelessSession(_ id: SessionID) -> Session {
+    /// as soon as the store is back, and until then is served here and nowhere else.
+    private func standIn(for id: SessionID) -> Session {
         let now = clock.now()
+        if let session = registry[id] {
+            registry.touch(session, now: now)
+            return session
+        }
         logger.warning("session served without the store: only its id is known", metadata: ["session": "\(id.shortened)"])
         let record = SessionRecord(
             id: id, clientID: "unknown", revision: .latestLegacy, server: nil, initializeParams: initializeParams(named: "unknown"),
             createdAt: now, lastSeen: now)
-        return Session(record: record, gateway: self, isStateless: true)
+        return registry.insert(Session(record: record, gateway: self, isStateless: true))
     }
 
     // MARK: Others
@@ -183,8 +200,11 @@ extension Gateway {
         cluster?.directory.peers.contains { $0.identity == instance } ?? false
     }
 
-    /// Whether the store takes this instance for alive.
-    public var holdsLease: Bool { cluster.map { if case .held = $0.directory.lease { true } else { false } } ?? true }
+    /// What this instance can say of what it passes on.
+    public var forwardReason: ForwardReason {
+        guard let cluster, case .lapsed = cluster.directory.lease else { return .withStore }
+        return .withoutStore
+    }
 
     /// The session is not at home there, as an instance said; `home`: where it is, if that one knew.
     public func homeWasWrong(of id: SessionID, now home: String?) {
@@ -215,7 +235,7 @@ extension Gateway {
                 abandon(session)
             } else {
                 // Looking for it lets it go if it is not at home here any more.
-                locate(session.id, from: .instance(hasStore: true)) { _ in }
+                locate(session.id, from: .instance(.withStore)) { _ in }
             }
         }
     }

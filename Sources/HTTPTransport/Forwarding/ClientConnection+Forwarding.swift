@@ -15,7 +15,7 @@ extension ClientConnection {
         let claims = server.gateway.forwarding?.verify(
             field, method: head.method.rawValue, target: ForwardedHead.signed(head), now: server.gateway.clock.now())
         guard let claims else { throw .unsigned }
-        request.source = .instance(hasStore: claims.hasStore)
+        request.source = .instance(claims.reason)
         request.rare { $0.claims = claims }
     }
 
@@ -27,8 +27,13 @@ extension ClientConnection {
     }
 
     /// Tells the instance that has passed the request on that it is not for this one.
-    func misdirect(home: String?) {
-        let headers = home.map { [(ForwardedHead.homeField, $0)] } ?? []
+    ///
+    /// - Parameters:
+    ///   - home: which one has the session, if that is known.
+    ///   - isWithout: the session is not here, and the store cannot be asked for it.
+    func misdirect(home: String? = nil, isWithout: Bool = false) {
+        var headers = home.map { [(ForwardedHead.homeField, $0)] } ?? []
+        if isWithout { headers.append((ForwardedHead.withoutField, "store")) }
         let error = RPCError(code: .internalError, message: "the session is not at home at this instance")
         respond(.misdirectedRequest, body: error.response(id: nil), headers: headers)
     }
@@ -78,23 +83,28 @@ extension ClientConnection {
         switch place {
         case .elsewhere(let home):
             if request.source.isClient { forward(to: home, session: id) } else { misdirect(home: home.identity.name) }
-        case .moving: if request.source.isClient { tryAgainSoon() } else { misdirect(home: nil) }
+        case .standIn(let instance): forward(to: instance, session: id, reason: .nobodyHasIt)
+        case .notHere: misdirect(isWithout: true)
+        case .moving: if request.source.isClient { tryAgainSoon() } else { misdirect() }
         case .here, .unknown: break
         }
     }
 
     /// Has another instance serve the request. What it says goes to the client as it is.
-    func forward(to target: InstanceRecord, session: SessionID?) {
+    ///
+    /// - Parameter reason: nil for what this instance knows anyway.
+    func forward(to target: InstanceRecord, session: SessionID?, reason: ForwardReason? = nil) {
         guard let context, let forwardable, let forwarding = server.gateway.forwarding, let address = try? InstanceAddress(target.address)
         else {
             return refuse(.unreachable, closing: false)
         }
         let gateway = server.gateway
         let head = forwardable.head
-        let forward = Forward(target: target, session: session, connection: self)
+        let reason = reason ?? gateway.forwardReason
+        let forward = Forward(target: target, session: session, reason: reason, connection: self)
         state = .forwarding(forward)
         let signature = forwarding.sign(
-            hasStore: gateway.holdsLease, for: target.identity, method: head.method.rawValue, target: ForwardedHead.signed(head),
+            reason, for: target.identity, method: head.method.rawValue, target: ForwardedHead.signed(head),
             body: forwardable.body, now: gateway.clock.now())
         let passed = ForwardedHead.request(
             head, host: address.authority, bodyBytes: forwardable.body.readableBytes, requestID: request.id.description,
@@ -128,7 +138,10 @@ extension ClientConnection {
 
     func forwardResponded(_ head: HTTPResponseHead, of forward: Forward) {
         guard let context, case .forwarding(let current) = state, current === forward else { return }
-        if let session = forward.session { server.gateway.servedElsewhere(session, by: forward.target.identity) }
+        // One that only stands in is no home.
+        if let session = forward.session, forward.reason != .nobodyHasIt {
+            server.gateway.servedElsewhere(session, by: forward.target.identity)
+        }
         var headers = ForwardedHead.responseFields(head)
         let isStream = headers.first(name: "content-type")?.hasPrefix("text/event-stream") == true
         if isStream, request.method == .POST, request.route.isMCP, let forwardable {
@@ -166,6 +179,7 @@ extension ClientConnection {
     /// The instance does not have the session.
     func forwardRefused(_ forward: Forward) {
         guard case .forwarding(let current) = state, current === forward else { return }
+        forwardable?.tried.add(forward.target.identity, isWithout: forward.refuserIsWithout)
         tryElsewhere(after: forward)
     }
 
@@ -175,13 +189,15 @@ extension ClientConnection {
             "an instance did not serve a request that was passed on to it",
             metadata: ["instance": "\(forward.target.identity.name)", "reason": "\(reason)", "request": "\(request.id)"])
         guard !forward.hasBegun else { return breakOff(forward) }
-        guard wasSent, !isRepeatable else { return tryElsewhere(after: forward) }
+        guard wasSent, !isRepeatable else {
+            forwardable?.tried.addUnreachable(forward.target.identity)
+            return tryElsewhere(after: forward)
+        }
         loseAnswer()
     }
 
     private func tryElsewhere(after forward: Forward) {
         state = .answering
-        forwardable?.tried.add(forward.target.identity)
         if let session = forward.session { server.gateway.homeWasWrong(of: session, now: forward.refusedHome) }
         guard let retry = forwardable?.retry else { return refuse(.unreachable, closing: false) }
         retry(self)

@@ -7,6 +7,7 @@ final class Forward: PeerResponseReceiver {
     let target: InstanceRecord
     /// The session that the request is of.
     let session: SessionID?
+    let reason: ForwardReason
     private weak var connection: ClientConnection?
     private var peer: PeerConnection?
     private var isOver = false
@@ -17,10 +18,13 @@ final class Forward: PeerResponseReceiver {
     var unresumable: UnresumableAnswer?
     /// Where the session is, as the instance said that does not have it.
     private(set) var refusedHome: String?
+    /// The instance said that it does not have the session and cannot ask the store.
+    private(set) var refuserIsWithout = false
 
-    init(target: InstanceRecord, session: SessionID?, connection: ClientConnection) {
+    init(target: InstanceRecord, session: SessionID?, reason: ForwardReason, connection: ClientConnection) {
         self.target = target
         self.session = session
+        self.reason = reason
         self.connection = connection
     }
 
@@ -81,6 +85,7 @@ final class Forward: PeerResponseReceiver {
         if head.status == .misdirectedRequest {
             // The body is for nobody; the connection is used again behind it.
             refusedHome = head.headers.first(name: ForwardedHead.homeField)
+            refuserIsWithout = head.headers.contains(name: ForwardedHead.withoutField)
             return
         }
         hasBegun = true

@@ -8,6 +8,8 @@ enum ForwardedHead {
     static let addedBytes = 1024
     /// Of the answer to a request that another instance has to serve: which one has the session, if that is known.
     static let homeField = "mcp-gateway-home"
+    /// Of the same answer: that the instance does not have the session and cannot ask the store where it is.
+    static let withoutField = "mcp-gateway-without"
 
     /// Fields that are between the two ends of one connection (RFC 9110, section 7.6.1), and the length, which is written anew.
     private static func isHopByHop(_ name: String) -> Bool {
@@ -39,6 +41,7 @@ enum ForwardedHead {
         case 4: name.isField("vary")
         case 12: name.isField("x-request-id")
         case 16: name.isField("mcp-gateway-home")
+        case 19: name.isField("mcp-gateway-without")
         case 27: name.isField("access-control-allow-origin")
         case 29: name.isField("access-control-expose-headers")
         default: false

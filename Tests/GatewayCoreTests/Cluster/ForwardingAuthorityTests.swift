@@ -12,8 +12,8 @@ struct ForwardingAuthorityTests {
     private let b = InstanceIdentity(name: "b", incarnation: 1)
     private let key = SymmetricKey(data: [UInt8](repeating: 7, count: 32))
 
-    private func field(hasStore: Bool = true) -> String {
-        ForwardingAuthority(key: key, own: a).sign(hasStore: hasStore, for: b, method: "POST", target: "/mcp", body: body, now: now)
+    private func field(_ reason: ForwardReason = .withStore) -> String {
+        ForwardingAuthority(key: key, own: a).sign(reason, for: b, method: "POST", target: "/mcp", body: body, now: now)
     }
 
     private func verify(
@@ -26,11 +26,11 @@ struct ForwardingAuthorityTests {
         return claims?.cover(ByteBuffer(string: body)) == true ? claims : nil
     }
 
-    @Test("the receiver learns who sends and whether that one has the store", arguments: [true, false])
-    func accepts(hasStore: Bool) {
-        let claims = verify(field(hasStore: hasStore))
+    @Test("the receiver learns who sends and why", arguments: [ForwardReason.withStore, .withoutStore, .nobodyHasIt])
+    func accepts(reason: ForwardReason) {
+        let claims = verify(field(reason))
         #expect(claims?.sender == "a/1")
-        #expect(claims?.hasStore == hasStore)
+        #expect(claims?.reason == reason)
     }
 
     @Test("nobody else, nothing else, no other time and no other cluster")
@@ -60,7 +60,7 @@ struct ForwardingAuthorityTests {
     func replay() {
         let receiver = ForwardingAuthority(key: key, own: b)
         let sender = ForwardingAuthority(key: key, own: a)
-        func sign() -> String { sender.sign(hasStore: true, for: b, method: "POST", target: "/mcp", body: body, now: now) }
+        func sign() -> String { sender.sign(.withStore, for: b, method: "POST", target: "/mcp", body: body, now: now) }
         let (first, second) = (sign(), sign())
         for field in [second, first] {
             #expect(receiver.verify(field, method: "POST", target: "/mcp", now: now) != nil)
@@ -68,7 +68,7 @@ struct ForwardingAuthorityTests {
         }
         // A sender that has started again counts anew.
         let later = ForwardingAuthority(key: key, own: a).sign(
-            hasStore: true, for: b, method: "POST", target: "/mcp", body: body, now: now)
+            .withStore, for: b, method: "POST", target: "/mcp", body: body, now: now)
         #expect(receiver.verify(later, method: "POST", target: "/mcp", now: now) != nil)
     }
 }

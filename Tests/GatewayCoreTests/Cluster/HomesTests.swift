@@ -15,15 +15,22 @@ struct HomesTests {
 
     init() { bench = GatewayBench([.tools("up", ["hold"])], cluster: cluster.services) }
 
-    private func place(of id: SessionID, from source: RequestSource = .client, tried: [InstanceRecord] = []) throws -> String {
+    private func place(
+        of id: SessionID, from source: RequestSource = .client, tried: [InstanceRecord] = [], without: [InstanceRecord] = [],
+        unreachable: [InstanceRecord] = []
+    ) throws -> String {
         var instances = TriedInstances()
         for instance in tried { instances.add(instance.identity) }
+        for instance in without { instances.add(instance.identity, isWithout: true) }
+        for instance in unreachable { instances.addUnreachable(instance.identity) }
         let outcome = NIOLockedValueBox<Result<SessionPlace, StoreError>?>(nil)
         bench.gateway.locate(id, from: source, tried: instances) { result in outcome.withLockedValue { $0 = result } }
         bench.settle()
         switch try #require(outcome.withLockedValue { $0 }).get() {
         case .here(let session): return session.isStateless ? "here, stateless" : "here"
         case .elsewhere(let instance): return instance.identity.name
+        case .standIn(let instance): return "\(instance.identity.name), stateless"
+        case .notHere: return "not here"
         case .moving: return "moving"
         case .unknown: return "unknown"
         }
@@ -42,7 +49,7 @@ struct HomesTests {
     @Test("one that was made here is served here, and nobody is asked")
     func here() throws {
         let session = try bench.session()
-        for source in [RequestSource.client, .instance(hasStore: true), .instance(hasStore: false)] {
+        for source in [RequestSource.client, .instance(.withStore), .instance(.withoutStore)] {
             #expect(try place(of: session.id, from: source) == "here")
         }
         #expect(cluster.claims.isEmpty)
@@ -66,7 +73,7 @@ struct HomesTests {
         cluster.answersClaims { _ in .success(.elsewhere(other)) }
         for _ in 0..<3 { #expect(try place(of: id) == "other") }
         #expect(cluster.claims.count == 1)
-        #expect(try place(of: id, from: .instance(hasStore: true)) == "other")
+        #expect(try place(of: id, from: .instance(.withStore)) == "other")
         #expect(cluster.claims.count == 2, "an instance's question is for the store")
         #expect(try place(of: id, tried: [other]) == "moving")
     }
@@ -150,8 +157,8 @@ struct HomesTests {
         cluster.peers = [other]
         #expect(try place(of: session.id) == "other")
         #expect(try place(of: session.id, tried: [other]) == "here")
-        #expect(try place(of: session.id, from: .instance(hasStore: true)) == "moving", "that one asked the store, which knows better")
-        #expect(try place(of: session.id, from: .instance(hasStore: false)) == "here")
+        #expect(try place(of: session.id, from: .instance(.withStore)) == "moving", "that one asked the store, which knows better")
+        #expect(try place(of: session.id, from: .instance(.withoutStore)) == "here")
         cluster.peers = [Cluster.instance("leaving", isDraining: true)]
         #expect(try place(of: session.id) == "here")
         #expect(cluster.claims.isEmpty)
@@ -166,9 +173,63 @@ struct HomesTests {
         cluster.peers = [other]
         #expect(try place(of: id) == "other")
         #expect(try place(of: id, tried: [other]) == "moving", "the store answers others: it will answer this one")
-        #expect(try place(of: id, from: .instance(hasStore: false)) == "moving")
+        for reason in [ForwardReason.withStore, .withoutStore, .nobodyHasIt] {
+            #expect(try place(of: id, from: .instance(reason)) == "moving")
+        }
         cluster.lease = .lapsed(generation: 0)
-        #expect(try place(of: id, from: .instance(hasStore: false), tried: [other]) == "moving")
+        #expect(try place(of: id, from: .instance(.withoutStore)) == "not here")
+        #expect(try place(of: id, from: .instance(.withStore)) == "moving", "the one that asks knows better")
+        #expect(bench.gateway.sessionsInMemory == 0)
+    }
+
+    @Test("no instance stands in while another may have the session, or may soon look it up")
+    func waits() throws {
+        let id = record().id
+        cluster.lease = .lapsed(generation: 0)
+        cluster.answersClaims { _ in .failure(Cluster.unavailable) }
+        cluster.peers = [other, third]
+        #expect(try place(of: id, without: [other]) == "third")
+        #expect(try place(of: id, tried: [other], without: [third]) == "moving")
+        #expect(try place(of: id, tried: [other, third]) == "moving")
+        #expect(bench.gateway.sessionsInMemory == 0)
+    }
+
+    @Test("all take the same instance for the one that stands in, as long as it can be reached; it serves no request but for that reason")
+    func standsIn() throws {
+        cluster.lease = .lapsed(generation: 0)
+        cluster.answersClaims { _ in .failure(Cluster.unavailable) }
+        cluster.peers = [other, third, Cluster.instance("leaving", isDraining: true)]
+        let ids = (0..<64).map { _ in record().id }
+        let places = try ids.map { try place(of: $0, without: [other, third]) }
+        #expect(Set(places) == ["here, stateless", "other, stateless", "third, stateless"])
+        #expect(try ids.map { try place(of: $0, without: [third, other]) } == places)
+        let survivors = try ids.map { try place(of: $0, without: [other], unreachable: [third]) }
+        #expect(Set(survivors) == ["here, stateless", "other, stateless"])
+        let here = try #require(zip(ids, places).first { $0.1 == "here, stateless" }).0
+        #expect(try place(of: here, from: .instance(.withoutStore)) == "not here")
+        #expect(try place(of: here, from: .instance(.nobodyHasIt)) == "here, stateless")
+        #expect(try place(of: here) == "other" || place(of: here) == "third", "their answers may be others now")
+    }
+
+    @Test("on its way out it stands in for what nobody else can serve, too")
+    func standsInWhileDraining() throws {
+        let id = record().id
+        cluster.lease = .lapsed(generation: 0)
+        bench.gateway.beginDraining()
+        #expect(try place(of: id, from: .instance(.withoutStore)) == "not here")
+        #expect(try place(of: id) == "here, stateless")
+        #expect(cluster.claims.isEmpty)
+    }
+
+    @Test("a home goes on beside what others may answer: one that stands in does not take its session")
+    func homeWithoutStore() throws {
+        let session = try bench.session()
+        cluster.lease = .lapsed(generation: 0)
+        cluster.peers = [other]
+        cluster.answersClaims { _ in .failure(Cluster.unavailable) }
+        #expect(try place(of: session.id, from: .instance(.nobodyHasIt)) == "here")
+        #expect(try place(of: session.id, without: [other]) == "here")
+        #expect(bench.gateway.registry[session.id] === session)
     }
 
     @Test("what nobody has is served by its id alone, and let go as soon as it can be looked up", arguments: [true, false])
@@ -232,7 +293,7 @@ struct HomesTests {
         #expect(cluster.released == [quiet.id])
         #expect(try place(of: quiet.id) == "other")
         #expect(try place(of: quiet.id, tried: [other]) == "moving")
-        #expect(try place(of: quiet.id, from: .instance(hasStore: true)) == "moving")
+        #expect(try place(of: quiet.id, from: .instance(.withStore)) == "moving")
         #expect(try place(of: busy.id) == "here")
         #expect(cluster.claims.isEmpty)
         #expect(bench.gateway.hasSessionsToHandOver)

@@ -247,7 +247,7 @@ struct ForwardingTests {
             func sign(_ text: String) throws -> String {
                 let forwarding = try #require(b.server.gateway.forwarding)
                 return forwarding.sign(
-                    hasStore: true, for: a.instance.identity, method: "POST", target: "/mcp\n\(session)\n\n",
+                    .withStore, for: a.instance.identity, method: "POST", target: "/mcp\n\(session)\n\n",
                     body: ByteBuffer(string: text),
                     now: b.server.gateway.clock.now())
             }
