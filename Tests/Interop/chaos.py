@@ -47,6 +47,8 @@ class Scenario:
     """Whether something is broken that clients must notice even after one retry."""
     loses_processes: bool = False
     """Whether sessions may get new processes."""
+    loses_events: bool = False
+    """Whether the way to a client breaks while no log takes events, so that those of that time may be lost; never doubled or out of order."""
     stage: type[Any] = Cluster
     """The kind of cluster."""
 
@@ -250,7 +252,7 @@ class Run:
         report.notes = stage.notes
 
         problems = check_ledger(account, self.ledger) + check_results(account) + check_ownership(self.ledger) + homes.problems()
-        problems += [problem for stream in streams for problem in stream.problems()]
+        problems += [problem for stream in streams for problem in stream.problems(scenario.loses_events)]
         problems += [f"{client.name}: 404: {text}" for client in clients for text in dict.fromkeys(client.wire.not_found)]
         if not scenario.fails_calls:
             problems += [f"{call.name} failed: {call.attempts}" for call in account.failed()]

@@ -137,6 +137,47 @@ async def redis_frozen(stage: Stage) -> None:
     stage.note("Redis goes on")
 
 
+# Two at once.
+
+
+async def kill_without_redis(stage: Stage) -> None:
+    """Nobody can take over what the instance had; others stand in until Redis is back."""
+    redis, victim = _redis(stage), stage.any_instance()
+    stage.fault("all of Redis is killed")
+    await blocking(redis.kill_all)
+    await stage.pause(0, 2)
+    stage.fault(f"kill -9 of {victim.name}")
+    await blocking(victim.kill)
+    await stage.pause(4, 7)
+    await blocking(redis.start_again)
+    stage.note("Redis is back")
+    await stage.pause(0, 2)
+    await blocking(victim.start)
+    stage.note(f"{victim.name} is back")
+
+
+async def failover_while_restarting(stage: Stage) -> None:
+    """A deployment goes on while the Sentinels make the replica the master."""
+    redis = _redis(stage)
+    instances = stage.rng.sample(stage.cluster.instances, len(stage.cluster.instances))
+    stage.fault(f"SIGTERM to {instances[0].name}")
+    await blocking(instances[0].restart)
+    stage.note(f"{instances[0].name} is back")
+    old = await blocking(lambda: redis.master)
+    stage.fault(f"{old.name}, the master: kill; SIGTERM to {instances[1].name}")
+    old.kill()
+    await blocking(instances[1].restart)
+    stage.note(f"{instances[1].name} is back")
+    await blocking(redis.wait_for_failover, old)
+    stage.elected_at = time.monotonic()
+    stage.note("there is a new master")
+    await blocking(old.start)
+    await blocking(redis.wait_until_replicated)
+    stage.fault(f"SIGTERM to {instances[2].name}")
+    await blocking(instances[2].restart)
+    stage.note(f"{instances[2].name} is back")
+
+
 SCENARIOS = {
     one.name: one
     for one in (
@@ -151,6 +192,11 @@ SCENARIOS = {
         Scenario("master-killed", kill_master, redis="sentinel"),
         Scenario("master-frozen", freeze_master, redis="sentinel"),
         Scenario("sentinels-gone", redis_gone, redis="sentinel"),
+        # Who stands in does not know what the client can do, nor what its streams had.
+        Scenario(
+            "kill-without-redis", kill_without_redis, loses_calls=True, fails_calls=True, loses_processes=True, loses_events=True
+        ),
+        Scenario("failover-while-restarting", failover_while_restarting, redis="sentinel", loses_processes=True),
         *CUTS,
         *CLOCKS,
     )
