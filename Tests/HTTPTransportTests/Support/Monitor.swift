@@ -39,7 +39,7 @@ final class Monitor<Value: Sendable>: Sendable {
             if !attempt(&state.value) { state.waiters[state.next] = attempt }
             return state.next
         }
-        let timer = loop.scheduleTask(in: .seconds(10)) {
+        let timer = loop.scheduleTask(in: .seconds(60)) {
             let wasWaiting = self.state.withLockedValue { $0.waiters.removeValue(forKey: key) != nil }
             if wasWaiting { promise.fail(TimedOut(what: what, last: "\(self.value)")) }
         }
@@ -52,7 +52,7 @@ final class Monitor<Value: Sendable>: Sendable {
     }
 }
 
-/// A condition did not come true within 10 s.
+/// A condition did not come true within a minute.
 struct TimedOut: Error, CustomStringConvertible {
     let what: String
     let last: String

@@ -140,7 +140,7 @@ final class TestServer: Sendable {
 
     /// Looks again after each round trip to the server, until a deadline.
     func wait(
-        until what: String, within limit: Duration = .seconds(10), _ condition: () async throws -> Bool
+        until what: String, within limit: Duration = .seconds(60), _ condition: () async throws -> Bool
     ) async throws {
         let client = try await connect()
         let deadline = ContinuousClock.now + limit

@@ -44,7 +44,7 @@ final class Recorder: StreamableHTTPClientDelegate {
             return state.nextID
         }
         check()
-        let deadline = loop.scheduleTask(in: .seconds(15)) {
+        let deadline = loop.scheduleTask(in: .seconds(60)) {
             let isWaiting = self.state.withLockedValue { state -> Bool in
                 guard let index = state.waiters.firstIndex(where: { $0.id == id }) else { return false }
                 state.waiters.remove(at: index)

@@ -41,7 +41,7 @@ final class Recorder: ChildProcessDelegate {
     var lines: [String] { state.withLockedValue { $0.lines } }
     var count: Int { state.withLockedValue { $0.count } }
 
-    func exit(within seconds: Double = 10) async throws -> ChildExit {
+    func exit(within seconds: Double = 60) async throws -> ChildExit {
         try await eventually("the child stops", within: seconds) { self.state.withLockedValue { $0.exits.first } }
     }
 }
@@ -51,7 +51,7 @@ struct NotInTime: Error, CustomStringConvertible {
 }
 
 /// Waits until `value` is not nil.
-func eventually<Value>(_ what: String, within seconds: Double = 10, _ value: () throws -> Value?) async throws -> Value {
+func eventually<Value>(_ what: String, within seconds: Double = 60, _ value: () throws -> Value?) async throws -> Value {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while true {
         if let value = try value() { return value }
@@ -60,7 +60,7 @@ func eventually<Value>(_ what: String, within seconds: Double = 10, _ value: () 
     }
 }
 
-func eventually(_ what: String, within seconds: Double = 10, _ condition: () throws -> Bool) async throws {
+func eventually(_ what: String, within seconds: Double = 60, _ condition: () throws -> Bool) async throws {
     let _: Bool = try await eventually(what, within: seconds) { try condition() ? true : nil }
 }
 
