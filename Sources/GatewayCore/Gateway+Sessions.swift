@@ -63,6 +63,7 @@ extension Gateway {
             case .failure(let error): completion(.failure(error))
             case .success(let session):
                 self.whenSettled(server: server) {
+                    session.forgetListChanges()
                     completion(.success((session, MessageWriter.response(id: id, result: self.initializeResult(for: session)))))
                 }
             }

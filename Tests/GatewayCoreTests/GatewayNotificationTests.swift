@@ -1,4 +1,5 @@
 import MCPProtocol
+import NIOConcurrencyHelpers
 import NIOCore
 import Testing
 
@@ -132,6 +133,28 @@ import Testing
         #expect(listening.methods.sorted() == ["notifications/prompts/list_changed", "notifications/tools/list_changed"])
         let again = try bench.listen(session)
         #expect(again.events.isEmpty)
+    }
+
+    @Test("A client whose initialize waited for a server is not told of that server's lists: it has read none before")
+    func changesBeforeTheFirstAnswer() throws {
+        let server = ScriptedServer("slow", lists: [.tools: #"{"name":"t"}"#], answersInitialize: false)
+        let bench = GatewayBench([server])
+        let created = NIOLockedValueBox<Session?>(nil)
+        bench.gateway.createSession(try bench.message(GatewayBench.initialize()), server: nil) { result in
+            created.withLockedValue { $0 = (try? result.get())?.session }
+        }
+        bench.settle()
+        #expect(created.withLockedValue { $0 } == nil)
+        server.link.eventLoop.execute { server.link.shakeHands(capabilities: server.capabilities) }
+        bench.settle()
+        let session = try #require(created.withLockedValue { $0 })
+        let listening = try bench.listen(session)
+        #expect(try bench.request("tools/list", in: session).result == #"{"tools":[{"name":"slow__t"}]}"#)
+        #expect(listening.methods.isEmpty)
+        server.set(.tools, "")
+        server.link.receive(changed)
+        bench.settle()
+        #expect(listening.methods == ["notifications/tools/list_changed"])
     }
 
     @Test("A transport without streams gets what waited, then everything")

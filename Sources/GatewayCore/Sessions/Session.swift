@@ -181,6 +181,9 @@ public final class Session: Sendable {
         if isConnected { sendUnsolicited(MessageWriter.notification(method: method.name)) }
     }
 
+    /// Leaves out the list changes that wait: the client, which is answered only now, has read no list that is older.
+    func forgetListChanges() { state.withLockedValue { $0.pendingListChanges.removeAll() } }
+
     /// Lets a transport without streams take unsolicited messages.
     public func setUnsolicitedSink(_ sink: any UnsolicitedSink) {
         let pending = state.withLockedValue { state in
