@@ -137,6 +137,22 @@ import Testing
         #expect(try problems("{\"gateway\": {\(setting), \(address)}}", environment: environment).isEmpty)
     }
 
+    @Test(
+        "an address that stands for every machine is refused where it is said, with what to do",
+        arguments: ["http://0.0.0.0:3001", "http://[::]:3001"])
+    func unspecified(address: String) throws {
+        let problem =
+            "must be where others reach the instance, such as http://10.0.0.5:3001 (0.0.0.0 and [::] only say where it listens), not \"\(address)\""
+        let file = "{\n\"gateway\": {\"cluster\": {\n\"address\": \"\(address)\"}}}"
+        #expect(try problems(file) == ["3: gateway.cluster.address: \(problem)"])
+        let variable = "MCP_GATEWAY_CLUSTER_ADDRESS"
+        #expect(try problems("{}", environment: [variable: address]) == ["\(variable): gateway.cluster.address: \(problem)"])
+        let override = ConfigurationOverride(flag: "--address", key: "cluster.address", value: address)
+        #expect(try problems("{}", overrides: [override]) == ["--address: gateway.cluster.address: \(problem)"])
+        let instances = "{\"gateway\": {\"nginx\": {\"instances\": [\"\(address)\"]}}}"
+        #expect(try problems(instances) == ["1: gateway.nginx.instances: \(problem)"])
+    }
+
     @Test("NGINX's instances change without a restart of the gateway")
     func nginxNeedsNoRestart() {
         var new = GatewayConfiguration()

@@ -4,11 +4,15 @@ public struct InstanceAddress: Hashable, Sendable {
     public enum Problem: Error, CustomStringConvertible {
         case encrypted
         case malformed
+        /// Every address of whoever connects to it.
+        case unspecified
 
         public var description: String {
             switch self {
             case .encrypted: "must begin with http://, because the gateway itself serves no TLS"
             case .malformed: "must be an address such as http://10.0.0.5:3001, without a path"
+            case .unspecified:
+                "must be where others reach the instance, such as http://10.0.0.5:3001 (0.0.0.0 and [::] only say where it listens)"
             }
         }
     }
@@ -33,6 +37,7 @@ public struct InstanceAddress: Hashable, Sendable {
             guard host.utf8.allSatisfy(Self.isPartOfName) else { throw .malformed }
         }
         guard !host.isEmpty else { throw .malformed }
+        guard !host.utf8.allSatisfy(Self.isPartOfUnspecified) else { throw .unspecified }
         guard !rest.isEmpty else {
             port = 80
             return
@@ -47,6 +52,11 @@ public struct InstanceAddress: Hashable, Sendable {
     public var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+
+    /// Of `0.0.0.0`, `::` and their other forms; no other name or address has these characters only.
+    private static func isPartOfUnspecified(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "0") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":")
+    }
 
     private static func isPartOfIPv6(_ byte: UInt8) -> Bool {
         switch byte {

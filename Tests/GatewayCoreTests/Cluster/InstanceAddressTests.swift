@@ -24,6 +24,15 @@ struct InstanceAddressTests {
         #expect(throws: InstanceAddress.Problem.malformed) { try InstanceAddress(url) }
     }
 
+    @Test(
+        "an address that stands for every machine is none",
+        arguments: [
+            "http://0.0.0.0:3001", "http://0.0.0.0", "http://0:1", "http://[::]:3001", "http://[0:0:0:0:0:0:0:0]:1", "http://[::0.0.0.0]",
+        ])
+    func unspecified(url: String) {
+        #expect(throws: InstanceAddress.Problem.unspecified) { try InstanceAddress(url) }
+    }
+
     @Test("an address with TLS is refused with the reason")
     func encrypted() {
         #expect(throws: InstanceAddress.Problem.encrypted) { try InstanceAddress("https://host:1") }
