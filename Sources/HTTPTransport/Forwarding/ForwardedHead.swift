@@ -48,9 +48,42 @@ enum ForwardedHead {
         }
     }
 
+    /// Fields that are signed, because they say whose request it is and from where on.
+    private static func isSigned(_ name: String) -> Bool {
+        switch name.utf8.count {
+        case 12: name.isField("x-session-id")
+        case 13: name.isField("last-event-id")
+        case 14: name.isField("mcp-session-id")
+        default: false
+        }
+    }
+
     /// What of a head is signed besides the method: the target, and the fields that say whose request it is and from where on.
     static func signed(_ head: HTTPRequestHead) -> String {
-        ["mcp-session-id", "x-session-id", "last-event-id"].reduce(head.uri) { $0 + "\n" + head.headers[$1].joined(separator: ",") }
+        var values: (session: String?, apiSession: String?, position: String?)
+        for (name, value) in head.headers where isSigned(name) {
+            switch name.utf8.count {
+            case 12: values.apiSession.join(value)
+            case 13: values.position.join(value)
+            default: values.session.join(value)
+            }
+        }
+        return "\(head.uri)\n\(values.session ?? "")\n\(values.apiSession ?? "")\n\(values.position ?? "")"
+    }
+
+    /// Copies what is for whoever serves the request, or gets the answer: fields that are between the two ends of a connection are not, nor those
+    /// that `Connection` names (RFC 9110, section 7.6.1). Those that are signed stay: this gateway reads them, whichever instance it is.
+    private static func add(_ fields: HTTPHeaders, to headers: inout HTTPHeaders, unless isLeftOut: (String) -> Bool) {
+        var named: [String] = []
+        for (name, value) in fields {
+            guard !isLeftOut(name) else { continue }
+            if !isHopByHop(name) {
+                headers.add(name: name, value: value)
+            } else if name.isField("connection"), !value.isField("keep-alive"), !value.isField("close") {
+                named += value.split { $0 == "," || $0 == " " || $0 == "\t" }.map(String.init)
+            }
+        }
+        for name in named where !isHopByHop(name) && !isSigned(name) { headers.remove(name: name) }
     }
 
     static func request(
@@ -58,10 +91,8 @@ enum ForwardedHead {
     ) -> HTTPRequestHead {
         var headers = HTTPHeaders()
         headers.reserveCapacity(head.headers.count + 4)
+        add(head.headers, to: &headers, unless: isOwnOfRequest)
         headers.add(name: "host", value: host)
-        for (name, value) in head.headers {
-            if !isHopByHop(name), !isOwnOfRequest(name) { headers.add(name: name, value: value) }
-        }
         headers.add(name: "x-request-id", value: requestID)
         headers.add(name: field, value: signature)
         if bodyBytes > 0 || head.method == .POST { headers.add(name: "content-length", value: String(bodyBytes)) }
@@ -72,10 +103,13 @@ enum ForwardedHead {
     static func responseFields(_ head: HTTPResponseHead) -> HTTPHeaders {
         var headers = HTTPHeaders()
         headers.reserveCapacity(head.headers.count + 4)
-        for (name, value) in head.headers {
-            guard !isOwnOfResponse(name), !isHopByHop(name) || name.isField("content-length") else { continue }
-            headers.add(name: name, value: value)
-        }
+        add(head.headers, to: &headers, unless: isOwnOfResponse)
+        if let length = head.headers.first(name: "content-length") { headers.add(name: "content-length", value: length) }
         return headers
     }
+}
+
+extension String? {
+    /// Adds one more value of a field (RFC 9110, section 5.3).
+    fileprivate mutating func join(_ value: String) { self = map { $0 + "," + value } ?? value }
 }
