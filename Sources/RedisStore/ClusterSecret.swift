@@ -1,4 +1,5 @@
 import Crypto
+import MCPProtocol
 
 /// What the keys of all instances derive from.
 struct ClusterSecret: Sendable {
@@ -13,14 +14,14 @@ struct ClusterSecret: Sendable {
     init(given bytes: [UInt8]) throws(RedisStoreError) {
         guard bytes.count >= Self.minimumBytes else { throw .shortSecret(bytes: bytes.count) }
         self.bytes = bytes
-        stored = Self.filePrefix + Self.hexadecimal(SHA256.hash(data: bytes))
+        stored = Self.filePrefix + Hexadecimal.text(of: Array(SHA256.hash(data: bytes)))
     }
 
     /// A new one.
     init() {
         var generator = SystemRandomNumberGenerator()
         bytes = (0..<Self.minimumBytes).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-        stored = Self.hexadecimal(bytes)
+        stored = Hexadecimal.text(of: bytes)
     }
 
     /// The one that Redis has, when this instance was not given another.
@@ -31,18 +32,10 @@ struct ClusterSecret: Sendable {
             return
         }
         guard !text.hasPrefix(Self.filePrefix) else { throw .otherSecret(isFromFile: false) }
-        let digits = Array(text.utf8)
-        let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
-            UInt8(String(decoding: digits[$0...$0 + 1], as: UTF8.self), radix: 16)
-        }
-        guard bytes.count >= Self.minimumBytes, bytes.count * 2 == digits.count else {
+        guard let bytes = Hexadecimal.bytes(of: text), bytes.count >= Self.minimumBytes else {
             throw .unexpected(detail: "the field `secret` of the key `cluster` is no secret")
         }
         self.bytes = bytes
         stored = text
-    }
-
-    private static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-        bytes.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
     }
 }

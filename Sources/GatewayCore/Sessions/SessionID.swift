@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import MCPProtocol
 
 /// A session id: a version-4 UUID whose random bits carry a keyed MAC, so that a forged id is told from one that this cluster
 /// made without a look-up.
@@ -27,13 +28,7 @@ public struct SessionID: Sendable, Hashable, CustomStringConvertible {
             if position == 8 || position == 13 || position == 18 || position == 23 {
                 guard byte == UInt8(ascii: "-") else { return nil }
             } else {
-                let value: UInt8
-                switch byte {
-                case UInt8(ascii: "0")...UInt8(ascii: "9"): value = byte - UInt8(ascii: "0")
-                case UInt8(ascii: "a")...UInt8(ascii: "f"): value = byte - UInt8(ascii: "a") + 10
-                case UInt8(ascii: "A")...UInt8(ascii: "F"): value = byte - UInt8(ascii: "A") + 10
-                default: return nil
-                }
+                guard let value = Hexadecimal.value(of: byte) else { return nil }
                 if nibbles < 16 { high = high << 4 | UInt64(value) } else { low = low << 4 | UInt64(value) }
                 nibbles += 1
             }
@@ -61,8 +56,7 @@ public struct SessionID: Sendable, Hashable, CustomStringConvertible {
 
     /// The textual form of RFC 9562, lower case.
     public var description: String {
-        let digits: StaticString = "0123456789abcdef"
-        return String(unsafeUninitializedCapacity: 36) { output in
+        String(unsafeUninitializedCapacity: 36) { output in
             var position = 0
             for nibble in 0..<32 {
                 if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
@@ -70,8 +64,7 @@ public struct SessionID: Sendable, Hashable, CustomStringConvertible {
                     position += 1
                 }
                 let word = nibble < 16 ? high : low
-                let value = (word >> UInt64(60 - 4 * (nibble & 15))) & 15
-                output[position] = digits.utf8Start[Int(value)]
+                output[position] = Hexadecimal.digit(UInt8((word >> UInt64(60 - 4 * (nibble & 15))) & 15))
                 position += 1
             }
             return 36

@@ -209,7 +209,7 @@ struct JSONScanner {
             position += 2
         case UInt8(ascii: "u"):
             guard position + 5 < bytes.count else { throw JSONScanError(.unexpectedEnd, at: bytes.count) }
-            for offset in 2..<6 where hexadecimalDigit(bytes[position + offset]) == nil {
+            for offset in 2..<6 where Hexadecimal.value(of: bytes[position + offset]) == nil {
                 throw JSONScanError(.invalidEscape, at: position)
             }
             position += 6
@@ -274,14 +274,5 @@ private struct ContainerStack {
     mutating func pop() {
         count -= 1
         if count >= 64 { spill.removeLast() }
-    }
-}
-
-func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
     }
 }

@@ -32,7 +32,7 @@ func decodeJSONStringContent(_ content: UnsafeRawBufferPointer) -> String {
         switch content[position + 1] {
         case UInt8(ascii: "u") where position + 5 < content.count:
             var unit: UInt16 = 0
-            for offset in 2..<6 { unit = unit << 4 | UInt16(hexadecimalDigit(content[position + offset]) ?? 0) }
+            for offset in 2..<6 { unit = unit << 4 | UInt16(Hexadecimal.value(of: content[position + offset]) ?? 0) }
             units.append(unit)
             position += 6
         case let escape:
@@ -66,10 +66,9 @@ extension ByteBuffer {
             case 0x0D: writeStaticString("\\r")
             case 0x09: writeStaticString("\\t")
             case 0..<0x20:
-                let digits = Array("0123456789abcdef".utf8)
                 writeStaticString("\\u00")
-                writeInteger(digits[Int(byte >> 4)])
-                writeInteger(digits[Int(byte & 15)])
+                writeInteger(Hexadecimal.digit(byte >> 4))
+                writeInteger(Hexadecimal.digit(byte & 15))
             default: writeInteger(byte)
             }
         }
