@@ -1,12 +1,6 @@
 /// Admits each numbered request of an instance once. Numbers may come out of order, as requests on several connections do; one that is further
 /// behind than the window is wide is not admitted, because it is not known any more whether it was here. (The anti-replay window of RFC 4303, section 3.4.3.)
 struct ReplayGuard {
-    /// One life of an instance.
-    struct Series: Hashable {
-        let name: String
-        let series: UInt64
-    }
-
     private struct Window {
         /// Bits that stand for the last numbers.
         static let size: UInt64 = 1 << 16
@@ -39,15 +33,16 @@ struct ReplayGuard {
     }
 
     private let memory: Duration
-    private var windows: [Series: Window] = [:]
+    private var windows: [String: Window] = [:]
 
-    /// - Parameter memory: how long after its last request a series is remembered; what is older must be refused for its age.
+    /// - Parameter memory: how long after its last request a sender is remembered; what is older must be refused for its age.
     init(memory: Duration) { self.memory = memory }
 
-    mutating func admits(_ number: UInt64, of series: Series, now: WallTime) -> Bool {
-        if windows[series] == nil {
+    /// - Parameter sender: one life of an instance (``InstanceIdentity/description``), which counts from 1.
+    mutating func admits(_ number: UInt64, of sender: String, now: WallTime) -> Bool {
+        if windows[sender] == nil {
             windows = windows.filter { $0.value.lastUsed >= now - memory }
         }
-        return windows[series, default: Window(now: now)].admits(number, now: now)
+        return windows[sender, default: Window(now: now)].admits(number, now: now)
     }
 }
