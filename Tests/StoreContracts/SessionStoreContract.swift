@@ -123,11 +123,13 @@ enum SessionStoreContract {
     ]
 
     @Sendable private static func pages(_ store: any SessionStore) async throws {
-        // Several of the same millisecond, expired ones between them, and somebody else's.
+        // Several of the same millisecond, whose ids begin alike, expired ones between them, and somebody else's.
         var alive: [SessionRecord] = []
         for number in 0..<20 {
             let isDead = number % 5 == 4
-            let record = Sample.session(client: "a", created: Int64(1_000 + number / 4), seen: isDead ? 1_000 : 9_000 + Int64(number))
+            let id = Sample.authority.make(random: 0x0A4B_8C7D << 32 | UInt64(number * 7 % 20) << 16)
+            let record = Sample.session(
+                id: id, client: "a", created: Int64(1_000 + number / 4), seen: isDead ? 1_000 : 9_000 + Int64(number))
             try await store.create(record)
             if !isDead { alive.append(record) }
             try await store.create(Sample.session(client: "b", created: 1_002, seen: 9_000))

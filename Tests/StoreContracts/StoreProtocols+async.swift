@@ -75,11 +75,12 @@ enum Sample {
     static let authority = SessionIDAuthority(key: [UInt8](repeating: 7, count: 32))
 
     static func session(
-        client: String = "client", server: String? = nil, params: String = #"{"a":1}"#, created: Int64 = 1_000, seen: Int64 = 1_000,
+        id: SessionID = authority.make(), client: String = "client", server: String? = nil, params: String = #"{"a":1}"#,
+        created: Int64 = 1_000, seen: Int64 = 1_000,
         attributes: [SessionAttribute: ByteBuffer] = [:]
     ) -> SessionRecord {
         SessionRecord(
-            id: authority.make(), clientID: client, revision: .v2025_06_18, server: server, initializeParams: ByteBuffer(string: params),
+            id: id, clientID: client, revision: .v2025_06_18, server: server, initializeParams: ByteBuffer(string: params),
             createdAt: .at(created), lastSeen: .at(seen), attributes: attributes)
     }
 
