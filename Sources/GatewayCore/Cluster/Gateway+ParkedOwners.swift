@@ -21,13 +21,14 @@ extension Gateway {
         guard let cluster, let parked = parkedState(in: request, server: server), parked.owner != ownLife else { return nil }
         let peers = cluster.directory.peers
         if let owner = peers.first(where: { $0.identity == parked.owner }) { return owner }
+        guard let address = try? InstanceAddress(parked.address) else { return nil }
         // It has started again, or another listens where it did: what it had is gone.
         let isReplaced = peers.contains {
-            $0.identity.name == parked.owner.name && $0.identity.incarnation > parked.owner.incarnation || $0.address == parked.address
+            $0.identity.name == parked.owner.name && $0.identity.incarnation > parked.owner.incarnation || $0.address == address
         }
         guard !isReplaced else { return nil }
         return InstanceRecord(
-            identity: parked.owner, address: parked.address, version: "", colour: nil, startedAt: WallTime(milliseconds: 0))
+            identity: parked.owner, address: address, version: "", colour: nil, startedAt: WallTime(milliseconds: 0))
     }
 
     /// Whether a modern request goes on with an exchange of this instance's.

@@ -1,5 +1,5 @@
 /// Where an instance listens: `http://<host>` or `http://<host>:<port>`, as `cluster.address` and `nginx.instances` say it.
-public struct InstanceAddress: Hashable, Sendable {
+public struct InstanceAddress: Hashable, Sendable, CustomStringConvertible {
     /// Why a text is none. The description follows the name of what it is wrong with, and holds nothing of the text.
     public enum Problem: Error, CustomStringConvertible {
         case encrypted
@@ -50,6 +50,8 @@ public struct InstanceAddress: Hashable, Sendable {
 
     /// As `Host` says it, the port always named.
     public var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    public var description: String { "http://\(authority)" }
 
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 

@@ -16,8 +16,8 @@ public struct InstanceIdentity: Sendable, Hashable, CustomStringConvertible {
 /// What instances know of each other.
 public struct InstanceRecord: Sendable, Hashable {
     public let identity: InstanceIdentity
-    /// Where other instances reach it (`cluster.address`): `http://<host>:<port>`.
-    public let address: String
+    /// Where other instances reach it (`cluster.address`).
+    public let address: InstanceAddress
     public let version: String
     /// `gateway.colour`.
     public let colour: String?
@@ -26,7 +26,8 @@ public struct InstanceRecord: Sendable, Hashable {
     public var isDraining: Bool
 
     public init(
-        identity: InstanceIdentity, address: String, version: String, colour: String?, startedAt: WallTime, isDraining: Bool = false
+        identity: InstanceIdentity, address: InstanceAddress, version: String, colour: String?, startedAt: WallTime,
+        isDraining: Bool = false
     ) {
         self.identity = identity
         self.address = address

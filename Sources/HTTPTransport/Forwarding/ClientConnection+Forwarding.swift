@@ -94,8 +94,7 @@ extension ClientConnection {
     ///
     /// - Parameter reason: nil for what this instance knows anyway.
     func forward(to target: InstanceRecord, session: SessionID?, reason: ForwardReason? = nil) {
-        guard let context, let forwardable, let forwarding = server.gateway.forwarding, let address = try? InstanceAddress(target.address)
-        else {
+        guard let context, let forwardable, let forwarding = server.gateway.forwarding else {
             return refuse(.unreachable, closing: false)
         }
         let gateway = server.gateway
@@ -107,9 +106,9 @@ extension ClientConnection {
             reason, for: target.identity, method: head.method.rawValue, target: ForwardedHead.signed(head),
             body: forwardable.body, now: gateway.clock.now())
         let passed = ForwardedHead.request(
-            head, host: address.authority, bodyBytes: forwardable.body.readableBytes, requestID: request.id.description,
+            head, host: target.address.authority, bodyBytes: forwardable.body.readableBytes, requestID: request.id.description,
             signature: signature)
-        forward.start(passed, body: forwardable.body, address: address, pool: server.loopContext(for: context.eventLoop).peers)
+        forward.start(passed, body: forwardable.body, pool: server.loopContext(for: context.eventLoop).peers)
     }
 
     /// Looks again in a moment for who serves the request, as long as there is time.

@@ -28,8 +28,8 @@ final class Forward: PeerResponseReceiver {
         self.connection = connection
     }
 
-    func start(_ head: HTTPRequestHead, body: ByteBuffer, address: InstanceAddress, pool: PeerPool) {
-        pool.withConnection(to: address) { result in
+    func start(_ head: HTTPRequestHead, body: ByteBuffer, pool: PeerPool) {
+        pool.withConnection(to: target.address) { result in
             guard !self.isOver else {
                 if case .success(let peer) = result { peer.cancel() }
                 return

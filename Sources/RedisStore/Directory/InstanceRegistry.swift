@@ -8,6 +8,8 @@ final class InstanceRegistry: Sendable {
     struct State {
         var clock: LeaseClock
         var peers: [InstanceRecord] = []
+        /// Those that Redis tells of with an address that is none.
+        var unaddressed: Set<InstanceIdentity> = []
         /// Until then those that Redis does not tell of are kept: it was away, or came back empty, and they have yet to be heard of again.
         var keepsPeersUntil = NIODeadline.uptimeNanoseconds(0)
         var isDraining = false

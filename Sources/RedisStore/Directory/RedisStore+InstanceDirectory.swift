@@ -70,7 +70,7 @@ extension RedisStore: InstanceDirectory {
         let now = NIODeadline.now()
         agreed.heard(time, roundTrip: now - sentAt)
         breaker.withLockedValue { $0.succeeded(at: now) }
-        let peers = (parts[3].elements ?? []).compactMap { InstanceFields.instance($0) }
+        let peers = (parts[3].elements ?? []).compactMap { ReportedInstance($0) }
         let (regained, tellsSecret) = directory.state.withLockedValue { state in
             state.dataID = dataID
             let tells = parts[2].text != "1" && !state.toldOtherSecret
@@ -79,7 +79,8 @@ extension RedisStore: InstanceDirectory {
         }
         // An answer that was a lease on its way tells of a time when nobody could be heard.
         let wasAway = regained || outcome == "lost" || now - sentAt >= TimeAmount(options.lease)
-        directory.heard(peers.map(\.record), wasAway: wasAway, now: now)
+        directory.heard(peers.compactMap(\.record), wasAway: wasAway, now: now)
+        tellUnaddressed(among: peers)
         if regained { logger.warning("the lease had lapsed: others may have taken over sessions of this instance") }
         if tellsSecret {
             logger.error(
@@ -92,7 +93,7 @@ extension RedisStore: InstanceDirectory {
             counters.lostData.add()
             logger.error("Redis came back without its data: what is at home here is written again")
         }
-        signals.heard(of: peers.map { ($0.record.identity, $0.signal) })
+        signals.heard(of: peers.map { ($0.identity, $0.signal) })
         let isOpen = breaker.withLockedValue { $0.isOpen }
         let mustRecover = state.withLockedValue { state in
             if outcome == "lost" { state.lostData = true }
@@ -100,6 +101,20 @@ extension RedisStore: InstanceDirectory {
         }
         guard !isOpen, !mustRecover else { return recover() }
         trust(now: sentAt)
+    }
+
+    /// Logs once for each life of an instance that nothing can be passed on to it.
+    private func tellUnaddressed(among peers: [ReportedInstance]) {
+        let unaddressed = peers.filter { $0.record == nil }
+        let known = directory.state.withLockedValue { state in
+            defer { state.unaddressed = Set(unaddressed.map(\.identity)) }
+            return state.unaddressed
+        }
+        for peer in unaddressed where !known.contains(peer.identity) {
+            logger.error(
+                "an instance tells an address where no other reaches it, and is passed over: set its cluster.address",
+                metadata: ["instance": "\(peer.identity.name)", "address": "\(peer.address)"])
+        }
     }
 
     /// Another process runs under the name of this instance.

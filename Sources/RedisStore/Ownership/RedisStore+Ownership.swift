@@ -31,10 +31,14 @@ extension RedisStore: Ownership {
                 case "elsewhere":
                     // A request that comes here for a session that was at home here finds its new home.
                     if sessions[id] != nil { lose(id) }
-                    guard let home = value.elements?.last.flatMap({ InstanceFields.instance($0) }) else {
+                    guard let home = value.elements?.last.flatMap({ ReportedInstance($0) }) else {
                         return end(.failure(garbled(operation)))
                     }
-                    end(.success(.elsewhere(home.record)))
+                    guard let record = home.record else {
+                        let reason = "it is at home at \(home.identity.name), whose cluster.address is no address"
+                        return end(.failure(StoreError(operation: operation, reason: reason)))
+                    }
+                    end(.success(.elsewhere(record)))
                 case "unknown", "recovering":
                     let isRecovering = value.word == "recovering"
                     if isRecovering { beat() }
@@ -112,7 +116,7 @@ extension RedisStore: Ownership {
         query("find the owner of a task") { [self] in
             .script(Scripts.taskOwner, keys: [keys.task(key)], arguments: [.integer(options.lease.milliseconds)])
         } decode: {
-            InstanceFields.instance($0)?.record
+            ReportedInstance($0)?.record
         } completion: {
             completion($0)
         }

@@ -85,17 +85,3 @@ enum SessionFields {
     /// Its own memory: what was read from the socket is one large buffer.
     static func copy(_ value: RESPValue) -> ByteBuffer { value.bytes.map { ByteBuffer(bytes: $0.readableBytesView) } ?? ByteBuffer() }
 }
-
-/// An instance as scripts report it: name, incarnation, address, version, colour, started, draining, newest signal.
-enum InstanceFields {
-    static func instance(_ reply: RESPValue) -> (record: InstanceRecord, signal: UInt64)? {
-        guard let parts = reply.elements, parts.count >= 8, let name = parts[0].text,
-            let incarnation = parts[1].text.flatMap({ UInt64($0) })
-        else { return nil }
-        let colour = parts[4].text ?? ""
-        let record = InstanceRecord(
-            identity: InstanceIdentity(name: name, incarnation: incarnation), address: parts[2].text ?? "", version: parts[3].text ?? "",
-            colour: colour.isEmpty ? nil : colour, startedAt: WallTime(milliseconds: parts[5].int ?? 0), isDraining: parts[6].text == "1")
-        return (record, parts[7].text.flatMap { UInt64($0) } ?? 0)
-    }
-}

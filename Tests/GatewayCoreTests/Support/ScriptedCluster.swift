@@ -20,8 +20,9 @@ final class ScriptedCluster: Sendable {
     var services: ClusterServices { ClusterServices(directory: self, ownership: self, bus: self) }
 
     static func instance(_ name: String, incarnation: UInt64 = 2, isDraining: Bool = false) -> InstanceRecord {
-        InstanceRecord(
-            identity: InstanceIdentity(name: name, incarnation: incarnation), address: "http://\(name):1", version: "1", colour: nil,
+        guard let address = try? InstanceAddress("http://\(name):1") else { preconditionFailure("\(name) is no name") }
+        return InstanceRecord(
+            identity: InstanceIdentity(name: name, incarnation: incarnation), address: address, version: "1", colour: nil,
             startedAt: WallTime(milliseconds: 0), isDraining: isDraining)
     }
 

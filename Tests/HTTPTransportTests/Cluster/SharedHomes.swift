@@ -42,10 +42,15 @@ final class SharedHomes: Sendable {
             let identity = InstanceIdentity(name: name, incarnation: UInt64(state.lives.count + 1))
             state.lives[name] = Life(
                 record: InstanceRecord(
-                    identity: identity, address: "http://127.0.0.1:1", version: "0", colour: nil, startedAt: WallTime(milliseconds: 0)))
+                    identity: identity, address: Self.loopback(port: 1), version: "0", colour: nil, startedAt: WallTime(milliseconds: 0)))
             return identity
         }
         return Instance(homes: self, identity: identity)
+    }
+
+    fileprivate static func loopback(port: Int) -> InstanceAddress {
+        guard let address = try? InstanceAddress("http://127.0.0.1:\(port)") else { preconditionFailure("\(port) is no port") }
+        return address
     }
 
     fileprivate func change(_ name: String, _ body: (inout Life) -> Void) {
@@ -68,7 +73,7 @@ final class SharedHomes: Sendable {
         func listens(on port: Int) {
             homes.change(identity.name) { life in
                 life.record = InstanceRecord(
-                    identity: life.record.identity, address: "http://127.0.0.1:\(port)", version: "0", colour: nil,
+                    identity: life.record.identity, address: SharedHomes.loopback(port: port), version: "0", colour: nil,
                     startedAt: life.record.startedAt)
             }
         }
@@ -90,7 +95,7 @@ final class SharedHomes: Sendable {
 }
 
 extension SharedHomes.Instance: InstanceDirectory {
-    var address: String { life?.record.address ?? "" }
+    var address: String { life?.record.address.description ?? "" }
 
     var lease: Lease {
         guard let life else { return .lapsed(generation: 0) }

@@ -15,7 +15,7 @@ struct DirectoryTests {
         try await eventually("one sees two") { one.peers.map(\.identity) == [two.identity] }
         let record = try #require(two.peers.first)
         #expect(record.identity == one.identity)
-        #expect(record.address == "http://127.0.0.1:1")
+        #expect(record.address.authority == "127.0.0.1:1")
         #expect(record.version == "1")
         #expect(record.colour == "blue")
         #expect(!record.isDraining)
@@ -25,6 +25,26 @@ struct DirectoryTests {
         try await eventually("two sees that one left") { two.peers.isEmpty }
         #expect(two.lease == .held(generation: 0))
         await two.close()
+    }
+
+    @Test("an instance whose address no other reaches is passed over, which is logged once")
+    func unaddressed() async throws {
+        let bench = try Bench()
+        let log = RecordingLog()
+        let lost = try await bench.open("lost", address: "http://0.0.0.0:1")
+        let (one, two) = (try await bench.open("one", logger: log.logger), try await bench.open("two"))
+        try await eventually("one sees two") { one.peers.map(\.identity) == [two.identity] }
+        let session = Sample.session()
+        try await lost.create(session)
+        await #expect {
+            _ = try await one.claim(session.id)
+        } throws: {
+            ($0 as? StoreError)?.reason.contains("cluster.address") == true
+        }
+        two.beginDraining()
+        try await eventually("one has heard of two again") { one.peers.first?.isDraining == true }
+        #expect(log.messages.filter { $0.contains("no other reaches it") }.count == 1)
+        for store in [lost, one, two] { await store.close() }
     }
 
     @Test("an instance that is frozen loses its lease by itself, the others miss it, and afterwards it is another generation")

@@ -25,7 +25,7 @@ struct OwnershipTests {
                 continue
             }
             #expect(home.identity == winner.identity)
-            #expect(home.address == "http://127.0.0.1:1")
+            #expect(home.address.authority == "127.0.0.1:1")
         }
         for store in [one, two, three] { await store.close() }
     }

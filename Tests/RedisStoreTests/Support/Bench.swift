@@ -22,7 +22,7 @@ struct Bench: Sendable {
     /// Times are short, so that tests see lapses.
     func open(
         _ name: String = "one", limits: EventLogLimits = EventLogLimits(), commandTimeout: Duration = .seconds(1),
-        _ change: (inout RedisStoreOptions) -> Void = { _ in }
+        address: String = "http://127.0.0.1:1", logger: Logger = .quiet, _ change: (inout RedisStoreOptions) -> Void = { _ in }
     ) async throws -> RedisStore {
         var redis = RedisConfiguration(target: .server(RedisAddress(host: "127.0.0.1", port: server.port)))
         redis.commandTimeout = commandTimeout
@@ -41,8 +41,8 @@ struct Bench: Sendable {
         return try await RedisStore.open(
             redis: redis,
             instance: RedisStoreInstance(
-                name: name, address: "http://127.0.0.1:1", version: "1", colour: "blue", startedAt: GatewayClock.system.now()),
-            limits: limits, options: options, logger: .quiet)
+                name: name, address: address, version: "1", colour: "blue", startedAt: GatewayClock.system.now()),
+            limits: limits, options: options, logger: logger)
     }
 
     func run(_ body: @Sendable (RedisStore) async throws -> Void) async throws {
@@ -63,6 +63,23 @@ extension Logger {
         if ProcessInfo.processInfo.environment["REDIS_STORE_LOG"] != nil { return StreamLogHandler.standardError(label: label) }
         return SwiftLogNoOpLogHandler()
     }
+}
+
+/// Writes down what is logged.
+struct RecordingLog: LogHandler {
+    private let box = NIOLockedValueBox<[String]>([])
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.info
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    var messages: [String] { box.withLockedValue { $0 } }
+    var logger: Logger { Logger(label: "test") { _ in self } }
+
+    func log(event: LogEvent) { box.withLockedValue { $0.append("\(event.message)") } }
 }
 
 /// Waits until something is so.
