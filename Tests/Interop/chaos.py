@@ -120,6 +120,11 @@ class Report:
         f"{'election':>9} {'replayed':>8} {'processes lost':>14}"
     )
 
+    @property
+    def again(self) -> str:
+        """The command that plays it again."""
+        return f"scripts/chaos {self.scenario} --seed {self.seed}" + (" --affinity" if AFFINITY in os.environ else "")
+
     def row(self) -> str:
         election = f"{self.recovery_from_election:.2f} s" if self.recovery_from_election is not None else "-"
         return (

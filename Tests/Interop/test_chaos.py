@@ -34,4 +34,4 @@ def test_every_acknowledged_call_and_every_event_is_accounted_for(
     report = run(scenario, new_seed(), tmp_path)
     with capsys.disabled():
         print(f"\nseed {report.seed}\n{report.text()}")
-    assert not report.problems, f"again with: scripts/chaos {name} --seed {report.seed}\n{report.text()}"
+    assert not report.problems, f"again with: {report.again}\n{report.text()}"
