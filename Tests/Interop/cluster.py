@@ -5,8 +5,10 @@ For the tests, and for `make cluster` (`scripts/cluster`). Needs nothing but Pyt
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import time
 import urllib.error
@@ -92,6 +94,9 @@ class Instance(Daemon):
 class Cluster:
     """The whole. `redis` is `"sentinel"`, `"single"`, None, or a Redis that others started; `config` is a file, or what is to be in it."""
 
+    SLOW = 2
+    """Seconds; a gateway that takes longer to end has calls in progress."""
+
     def __init__(
         self,
         directory: Path,
@@ -118,6 +123,7 @@ class Cluster:
         sentinels = 3 if own == "sentinel" else 0
         redis_ports = Redis.ports_needed(sentinels) if own else 0
         ports = ports or free_ports(self.ports_needed(instances, own))
+        self._ends_at_once = False
         self.redis = Redis(directory, sentinels, ports[1 + instances : 1 + instances + redis_ports], host=redis_host) if own else redis
         self._owns_redis = own is not None
         self.config_path = config if isinstance(config, Path) else directory / "mcp-gateway.json"
@@ -190,34 +196,47 @@ class Cluster:
                 self.close()
             raise
 
-    def close(self) -> list[str]:
-        """Stops everything, what clients see first; answers what was wrong with that. Nothing is left, whatever was."""
+    def close(self, when_slow: Callable[[list[str]], None] = lambda _: None) -> list[str]:
+        """Stops everything, what clients see first; answers what was wrong with that. Nothing is left, whatever was.
+
+        `when_slow` gets the names of the gateways that are still at work after `SLOW` seconds, once and if there are any.
+        """
         problems = [self.nginx.close()]
         for instance in self.instances:
             if instance.is_running:
                 instance.begin_to_end()
+        deadline = time.monotonic() + self.SLOW
+        while (running := [one.name for one in self.instances if one.is_running]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if running:
+            when_slow(running)
         problems += [instance.close(60) for instance in self.instances]
         if self._owns_redis and isinstance(self.redis, Redis):
             problems += self.redis.close()
+        if self._ends_at_once:
+            # How what was killed ended is no news.
+            problems = []
         problems.append(self._orphans())
         return [problem for problem in problems if problem is not None]
 
-    def kill(self) -> None:
-        """kill -9 of everything that was started here."""
-        daemons: list[Daemon] = [self.nginx, *self.instances]
-        if self._owns_redis and isinstance(self.redis, Redis):
-            daemons += self.redis.daemons
-        for daemon in daemons:
+    def end_at_once(self) -> None:
+        """Ends what `close` is waiting for. Waits for nothing itself, so that a signal's handler may call it."""
+        self._ends_at_once = True
+        for daemon in self.daemons:
             if daemon.is_running:
-                daemon.kill()
+                # A master of NGINX that is killed leaves its workers behind; this signal ends them at once.
+                os.kill(daemon.pid, signal.SIGTERM if daemon is self.nginx else signal.SIGKILL)
 
     def _orphans(self, timeout: float = 10) -> str | None:
         deadline = time.monotonic() + timeout
         while left := processes.marked(self.mark):
-            if time.monotonic() > deadline:
-                text = processes.describe(left)
+            is_late = time.monotonic() > deadline
+            text = processes.describe(left)
+            if is_late or self._ends_at_once:
                 for pid in left:
-                    os.kill(pid, 9)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+            if is_late:
                 return f"servers were left behind:\n{text}"
             time.sleep(0.02)
         return None

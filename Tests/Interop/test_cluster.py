@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from cluster import Cluster
 from command_line import ROOT, free_ports
 from gateway import raw
-from processes import is_running, wait_until
+from processes import descendants, describe, is_running, wait_until
 from rawhttp import RawSession
 
 SCRIPT = ROOT / "scripts/cluster"
@@ -204,6 +205,34 @@ def test_ctrl_c_while_it_starts_stops_what_was_started(tmp_path: Path) -> None:
     assert command.stop(signal.SIGINT) == 0, command.text
     left = [pid for pid in os.listdir("/proc") if pid.isdigit() and str(tmp_path) in _command_line(pid)]
     assert not left, command.text
+
+
+@pytest.mark.parametrize("said", ["stopping (SIGINT)", "calls are in progress; Ctrl-C again ends everything at once"], ids=["quick", "slow"])
+async def test_a_second_ctrl_c_ends_calls_in_progress_and_leaves_nothing(tmp_path: Path, said: str) -> None:
+    (tmp_path / "mcp-gateway.json").write_text(json.dumps({"mcpServers": {"raw": raw()}}))
+    command = Command(tmp_path, "--instances", "2", "--redis", "single", "--directory", str(tmp_path / "files"))
+    command.wait_for("Ctrl-C stops everything.")
+    started: set[int] = set()
+    try:
+        async with RawSession(re.findall(r"clients connect to +(\S+)", command.text)[0]) as session:
+            await session.initialize()
+            message = session.message("tools/call", {"name": "raw__wait", "arguments": {"seconds": 60}})
+            async with session.post_stream(message):
+                started = descendants(command.process.pid)
+                command.process.send_signal(signal.SIGINT)
+                command.wait_for(said, 20)
+                assert command.process.poll() is None
+                began = time.monotonic()
+                code = command.stop(signal.SIGINT, 20)
+    finally:
+        command.process.kill()
+    assert code == 0, command.text
+    assert time.monotonic() - began < 8, command.text
+    assert command.text.count(said) == 1 and command.text.endswith("==> everything is stopped\n")
+    # The servers and NGINX' workers are not among those that it names.
+    assert len(started) >= len(command.pids()) + 3
+    left = {pid for pid in started if is_running(pid)}
+    assert not left, describe(left)
 
 
 def test_killing_the_command_itself_leaves_nothing(tmp_path: Path) -> None:
