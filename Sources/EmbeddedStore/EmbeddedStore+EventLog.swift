@@ -28,6 +28,15 @@ extension EmbeddedStore: EventLog {
         if !isAdmitted { eventRefused() }
     }
 
+    public func setRepetitions(of stream: StreamID, in session: SessionID, to count: Int, completion: @escaping Completion<Void>) {
+        let key = StreamKey(session: session, stream: stream)
+        submit("count a repetition") {
+            try $0.setRepetitions(of: key, to: count)
+        } completion: {
+            completion($0)
+        }
+    }
+
     /// Marks a stream as ended. Never refused by a full queue.
     public func end(_ stream: StreamID, of session: SessionID) {
         let key = StreamKey(session: session, stream: stream)

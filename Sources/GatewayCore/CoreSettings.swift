@@ -23,6 +23,8 @@ public struct CoreSettings: Sendable {
     public var requestRatePerSession = 0
     /// Requests per second of all sessions of one client id together, creating them included; 0: no bound.
     public var requestRatePerClient = 0
+    /// How often the requests of one stream are worked on again, each time after the end of the process that worked on them.
+    public var maxRepetitions = 2
     /// Listening streams a session keeps in memory.
     public var maxListeningStreams = 16
     /// Input requests (sampling, elicitation, roots) that wait for one client.

@@ -194,7 +194,7 @@ public final class Gateway: Sendable {
     /// Answers what is still open with an error: the time to drain is over. What another instance can do again it is left.
     public func abandonExchanges() {
         for session in registry.all {
-            if hasSuccessor { session.leaveRepeatable() }
+            if hasSuccessor { session.leaveRepeatable(inOrder: true) }
             for exchange in session.state.withLockedValue({ Array($0.exchanges.values) }) { exchange.fail(.drainTimeout) }
         }
     }

@@ -51,6 +51,19 @@ import Testing
         return subscriber
     }
 
+    /// A process begins a call, which is in progress then.
+    private func begun(_ tool: String, id: String = "1", in session: Session, at bench: GatewayBench) throws
+        -> (stream: EventStream, subscriber: RecordingSubscriber)
+    {
+        let call = try bench.call(tool, id: id)
+        let stream = session.openExchangeStream(answering: [call]) { _ in }
+        let subscriber = RecordingSubscriber()
+        stream.attach(subscriber, after: 0)
+        bench.gateway.handle(call, in: session, sink: RepeatedExchanges(stream: stream, session: session, count: 1, floors: [:]))
+        bench.settle()
+        return (stream, subscriber)
+    }
+
     @Test("keeps those requests that may be worked on twice, whole")
     func kept() throws {
         let left = try Left(calls: [("s__read", "1"), ("s__add", "2"), ("s__put", "3")])
@@ -132,16 +145,7 @@ import Testing
     func left() throws {
         let bench = GatewayBench([Self.server()])
         let session = try bench.session()
-        func begin(_ tool: String, id: String) throws -> (stream: EventStream, subscriber: RecordingSubscriber) {
-            let call = try bench.call(tool, id: id)
-            let stream = session.openExchangeStream(answering: [call]) { _ in }
-            let subscriber = RecordingSubscriber()
-            stream.attach(subscriber, after: 0)
-            bench.gateway.handle(call, in: session, sink: RepeatedExchanges(stream: stream, session: session, count: 1, floors: [:]))
-            bench.settle()
-            return (stream, subscriber)
-        }
-        let (read, add) = (try begin("s__read", id: "1"), try begin("s__add", id: "2"))
+        let (read, add) = (try begun("s__read", id: "1", in: session, at: bench), try begun("s__add", id: "2", in: session, at: bench))
         bench.gateway.abandon(session)
         bench.settle()
         #expect(read.subscriber.events.isEmpty && read.subscriber.detached == 1)
@@ -157,12 +161,7 @@ import Testing
     func notLogged() throws {
         let bench = GatewayBench([Self.server()])
         let session = try bench.session()
-        let call = try bench.call("s__read", id: "1")
-        let stream = session.openExchangeStream(answering: [call]) { _ in }
-        let subscriber = RecordingSubscriber()
-        stream.attach(subscriber, after: 0)
-        bench.gateway.handle(call, in: session, sink: RepeatedExchanges(stream: stream, session: session, count: 1, floors: [:]))
-        bench.settle()
+        let (stream, subscriber) = try begun("s__read", in: session, at: bench)
         bench.stores.failure = "Redis is away"
         stream.append(ByteBuffer(string: Self.progress(1)))
         bench.settle()
@@ -173,6 +172,88 @@ import Testing
         #expect(subscriber.texts.last?.contains("lost its session to another one") == true)
         #expect(subscriber.last == [2])
         bench.stores.failure = nil
+    }
+
+    @Test("is not gone on with when it was begun again as often as may be: what was begun may be what ends the processes")
+    func tooOften() throws {
+        let left = try Left(calls: [("s__read", "1"), ("s__add", "2")])
+        for round in 1...2 {
+            left.stores.failure = nil
+            let server = Self.server()
+            let bench = GatewayBench([server], stores: left.stores)
+            _ = try Self.resume(left, at: bench, after: 0)
+            #expect(server.link.messages(of: .toolsCall).count == 1)
+            #expect(left.record()?.repetitions == round)
+            // The process ends, and writes nothing more.
+            left.stores.failure = "gone"
+        }
+        left.stores.failure = nil
+        let server = Self.server()
+        let hits = LimitHits.total(.maxRepetitions)
+        let subscriber = try Self.resume(left, at: GatewayBench([server], stores: left.stores), after: 1)
+        #expect(server.link.messages(of: .toolsCall).isEmpty)
+        #expect(subscriber.texts.count == 1 && subscriber.texts[0].contains("outcome of this request is unknown"))
+        #expect(subscriber.last == [2])
+        #expect(left.record()?.hasEnded == true)
+        #expect(LimitHits.total(.maxRepetitions) > hits)
+    }
+
+    @Test("is gone on with as often as the configuration says, or never", arguments: [0, 1])
+    func bound(_ bound: Int) throws {
+        let left = try Left(calls: [("s__read", "1")])
+        for round in 0...bound {
+            left.stores.failure = nil
+            let server = Self.server()
+            let bench = GatewayBench([server], stores: left.stores) { $0.maxRepetitions = bound }
+            let subscriber = try Self.resume(left, at: bench, after: 0)
+            #expect(server.link.messages(of: .toolsCall).count == (round < bound ? 1 : 0))
+            #expect(subscriber.last == (round < bound ? [] : [1]))
+            left.stores.failure = "gone"
+        }
+    }
+
+    @Test("is gone on with only when that is counted: while the store is away it is tried again, and ends where the store refuses")
+    func uncounted() throws {
+        let left = try Left(calls: [("s__read", "1")])
+        let server = Self.server()
+        let bench = GatewayBench([server], stores: left.stores)
+        left.stores.repetitionFailure = StoreError(operation: "count", reason: "away", kind: .unavailable)
+        let early = try Self.resume(left, at: bench, after: 0)
+        #expect(early.events.isEmpty && early.detached == 1, "its client comes back")
+        #expect(server.link.messages(of: .toolsCall).isEmpty)
+        left.stores.repetitionFailure = StoreError(operation: "count", reason: "the disk is full")
+        let refused = try Self.resume(left, at: bench, after: 0)
+        #expect(refused.texts.first?.contains("outcome of this request is unknown") == true)
+        #expect(refused.last == [1])
+        #expect(server.link.messages(of: .toolsCall).isEmpty)
+        left.stores.repetitionFailure = nil
+    }
+
+    @Test("is not gone on with by an instance that gives its sessions to others: the next home does")
+    func leaving() throws {
+        let left = try Left(calls: [("s__read", "1"), ("s__add", "2")])
+        let (server, cluster) = (Self.server(), ScriptedCluster())
+        let bench = GatewayBench([server], stores: left.stores, cluster: cluster.services)
+        cluster.peers = [ScriptedCluster.instance("other")]
+        let record = try #require(left.stores.record(left.session))
+        cluster.answersClaims { _ in .success(.mine(record, wasMine: false)) }
+        bench.gateway.locate(left.session) { _ in }
+        bench.settle()
+        let session = try #require(bench.gateway.registry[left.session])
+        bench.gateway.beginDraining()
+        let subscriber = RecordingSubscriber()
+        try #require(try bench.findStream(left.stream, in: session)).attach(subscriber, after: 0)
+        bench.settle()
+        #expect(server.link.messages(of: .toolsCall).isEmpty)
+        #expect(subscriber.events.isEmpty && subscriber.detached == 0)
+        #expect(session.isQuiet, "it is given away at once")
+        bench.gateway.abandon(session)
+        bench.settle()
+        #expect(subscriber.events.isEmpty && subscriber.detached == 1)
+        #expect(left.record()?.repetitions == 0 && left.record()?.hasEnded == false)
+        let next = Self.server()
+        _ = try Self.resume(left, at: GatewayBench([next], stores: left.stores), after: 0)
+        #expect(next.link.messages(of: .toolsCall).count == 1)
     }
 
     @Test("is gone on with a third time when the second process ends too")

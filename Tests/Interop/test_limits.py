@@ -14,6 +14,7 @@ import anyio
 import pytest
 import test_limits_of_streams
 import test_request_state
+import test_unfinished_calls
 from gateway import ROOT, Gateway, raw
 from limit_checks import TESTED, counted, limit, rpc_refused, started, until_in_flight
 from malformed import mcp
@@ -387,7 +388,8 @@ async def test_more_sessions_of_a_client_than_the_limit(start_gateway: Start) ->
 
 
 def test_every_limit_of_the_documentation_has_its_test() -> None:
-    assert test_limits_of_streams.__doc__ and test_request_state.__doc__, "imported, so that their tests are in the list"
+    modules = (test_limits_of_streams, test_request_state, test_unfinished_calls)
+    assert all(module.__doc__ for module in modules), "imported, so that their tests are in the list"
     text = (ROOT / "docs/configuration.md").read_text()
     keys = set(
         re.findall(

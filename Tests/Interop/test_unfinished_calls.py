@@ -16,8 +16,9 @@ from clients import Seen, sdk_client
 from cluster import Cluster, Instance
 from conformance import MODERN
 from gateway import HERE, PYTHON, Gateway
+from limit_checks import counted, limit
 from mcp import MCPError
-from rawhttp import RawSession, Stream
+from rawhttp import RawSession, ResilientCall, Stream
 
 pytestmark = [pytest.mark.binary, pytest.mark.timeout(120)]
 Start = Callable[..., Gateway]
@@ -241,3 +242,43 @@ async def test_the_same_holds_over_a_restart_of_one_gateway(start_gateway: Start
         else:
             assert "outcome of this request is unknown" in str(outcomes[0])
         assert len(executions(ledger, 400)) == (2 if repeats else 1)
+
+
+@limit("streams.maxRepetitions")
+async def test_a_call_that_is_there_whenever_the_gateway_ends_is_not_begun_again_for_ever(start_gateway: Start, tmp_path: Path) -> None:
+    ledger, gateway = await cut_off(start_gateway, tmp_path, "kill", ends=3, maxRepetitions=1)
+    # Twice begun, the second time again; after the second end its client got the error.
+    assert len(executions(ledger, 700)) == 2
+    counted(gateway, "streams.maxRepetitions")
+
+
+async def cut_off(start_gateway: Start, directory: Path, how: str, ends: int, **streams: Any) -> tuple[Ledger, Gateway]:
+    """A gateway that ends several times while it works on a call; `kill` in the end brings the error, `terminate` the result."""
+    ledger = Ledger(directory / "ledger")
+    gateway = start_gateway({"shared": ledger_server(ledger.path)}, {"drainTimeout": "500ms", "streams": streams})
+    async with RawSession(gateway.url) as session:
+        await session.initialize()
+        meta = {"progressToken": "t"}
+        call = ResilientCall(
+            session, session.message("tools/call", {"name": "shared__scan", "arguments": arguments(700), "_meta": meta})
+        )
+        async with anyio.create_task_group() as group:
+            group.start_soon(call.run)
+            for end in range(1, ends + 1):
+                with anyio.fail_after(20):
+                    while len(executions(ledger, 700)) < end and not call.answers:
+                        await anyio.sleep(0.01)
+                if call.answers:
+                    break
+                # Its stream has begun: there is an id to resume from.
+                with anyio.fail_after(20):
+                    while not call.progress:
+                        await anyio.sleep(0.01)
+                await anyio.to_thread.run_sync(gateway.restart, how)
+        if how == "kill":
+            assert "outcome of this request is unknown" in call.answers[0]["error"]["message"]
+        else:
+            assert call.answers[0]["result"]["structuredContent"] == {"call": 700}
+            assert len(executions(ledger, 700)) == ends + 1
+            assert call.progress == list(range(1, STEPS + 1))
+    return ledger, gateway

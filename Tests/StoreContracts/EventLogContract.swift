@@ -62,6 +62,23 @@ enum EventLogContract {
                 #expect(try await store.streams(of: session.id).first { $0.stream.value == name }?.repeatableRequests == expected)
             }
         },
+        ContractCase("counts how often the requests of a stream were worked on again, until it has ended") { store in
+            let session = Sample.session()
+            try await store.create(session)
+            let stream = StreamID("s")
+            try await store.open(Sample.stream("s", of: session.id, repeatable: "[1]"))
+            for name in ["other", "s"] { try await store.open(Sample.stream("\(name)-2", of: session.id)) }
+            #expect(try await store.read(stream, of: session.id)?.record.repetitions == 0)
+            for count in [1, 2, 1] {
+                try await store.setRepetitions(of: stream, in: session.id, to: count)
+                #expect(try await store.read(stream, of: session.id)?.record.repetitions == count)
+                #expect(try await store.streams(of: session.id).map(\.repetitions).sorted() == [0, 0, count])
+            }
+            #expect(try await store.read(stream, of: session.id)?.record.repeatableRequests == ByteBuffer(string: "[1]"))
+            await #expect(throws: StoreError.self) { try await store.setRepetitions(of: StreamID("none"), in: session.id, to: 1) }
+            try await store.append(1, "a", to: stream, of: session.id, ends: true)
+            await #expect(throws: StoreError.self) { try await store.setRepetitions(of: stream, in: session.id, to: 2) }
+        },
         ContractCase("keeps the same stream name of two sessions apart, and lists streams oldest first") { store in
             let (first, stream) = try await opened(store)
             let (second, _) = try await opened(store)

@@ -56,6 +56,11 @@ extension EventLog {
         try await withCheckedThrowingContinuation { next in read(stream, of: session, after: after, limit: limit) { next.resume(with: $0) }
         }
     }
+    func setRepetitions(of stream: StreamID, in session: SessionID, to count: Int) async throws {
+        try await withCheckedThrowingContinuation { next in
+            setRepetitions(of: stream, in: session, to: count) { next.resume(with: $0) }
+        }
+    }
     func streams(of session: SessionID) async throws -> [StreamRecord] {
         try await withCheckedThrowingContinuation { next in streams(of: session) { next.resume(with: $0) } }
     }

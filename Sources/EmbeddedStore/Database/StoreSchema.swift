@@ -68,6 +68,9 @@ enum StoreSchema {
             // Until the stream has ended.
             try database.execute(sql: "ALTER TABLE streams ADD COLUMN repeatable_requests BLOB;")
         }
+        migrator.registerMigration("4-repetitions") { database in
+            try database.execute(sql: "ALTER TABLE streams ADD COLUMN repetitions INTEGER NOT NULL DEFAULT 0;")
+        }
         return migrator
     }()
 }

@@ -5,7 +5,7 @@ import NIOCore
 extension StoreTransaction {
     private static let columns = """
         kind, request_ids, created_at, ended,
-        coalesce((SELECT max(sequence) FROM events WHERE events.stream = streams.number), 0), number, stream, repeatable_requests
+        coalesce((SELECT max(sequence) FROM events WHERE events.stream = streams.number), 0), number, stream, repeatable_requests, repetitions
         """
 
     func open(_ record: StreamRecord) throws {
@@ -67,6 +67,17 @@ extension StoreTransaction {
             try markEnded(key, state)
         } else {
             memory.streams.update(key, state)
+        }
+    }
+
+    func setRepetitions(of key: StreamKey, to count: Int) throws {
+        var update = try statement("UPDATE streams SET repetitions = ? WHERE session = ? AND stream = ? AND ended = 0")
+        try update.bind(Int64(count))
+        try update.bind(key.session)
+        try update.bind(key.stream.value)
+        guard try update.run() == 1 else {
+            throw StoreError(
+                operation: "count a repetition of stream \(key.stream)", reason: "the session has no such stream, or it has ended")
         }
     }
 
@@ -153,7 +164,7 @@ extension StoreTransaction {
         StreamRecord(
             session: session, stream: StreamID(row.text(6)), kind: StreamRecord.Kind(rawValue: row.text(0)) ?? .exchange,
             requestIDs: row.isNull(1) ? nil : row.buffer(1), repeatableRequests: row.isNull(7) ? nil : row.buffer(7),
-            createdAt: row.time(2), hasEnded: row.integer(3) != 0,
+            repetitions: Int(row.integer(8)), createdAt: row.time(2), hasEnded: row.integer(3) != 0,
             lastSequence: UInt64(clamping: row.integer(4)))
     }
 }

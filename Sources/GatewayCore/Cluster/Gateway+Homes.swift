@@ -178,6 +178,9 @@ extension Gateway {
     /// Whether another instance can go on with what this one has.
     public var hasSuccessor: Bool { cluster?.directory.peers.contains { !$0.isDraining } ?? false }
 
+    /// Whether this instance gives its sessions to others.
+    public var isLeaving: Bool { isDraining && hasSuccessor }
+
     /// Whether sessions are at home here that another instance is to have.
     var hasSessionsToHandOver: Bool {
         hasSuccessor && (leavingSessions.load(ordering: .relaxed) > 0 || registry.all.contains { !$0.isModern })

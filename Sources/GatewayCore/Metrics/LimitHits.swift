@@ -30,6 +30,7 @@ public enum LimitKey: String, Sendable, Hashable, CaseIterable {
     case slowReaderBuffer = "streams.slowReaderBuffer"
     case maxEventsPerStream = "streams.maxEventsPerStream"
     case maxBytesPerStream = "streams.maxBytesPerStream"
+    case maxRepetitions = "streams.maxRepetitions"
     case maxMetadataBytes = "api.maxMetadataBytes"
 }
 

@@ -20,6 +20,8 @@ public struct StreamRecord: Sendable, Equatable {
     /// Those of the requests that may be worked on twice, whole, as a JSON array: whoever finds the stream unfinished works on them again. Nil
     /// where there is none. A log keeps it until the stream has ended.
     public var repeatableRequests: ByteBuffer?
+    /// How often the requests were worked on again. What was left in order (``Gateway/abandonExchanges()``) does not count.
+    public var repetitions: Int
     public let createdAt: WallTime
     /// Whether the last event of the stream is in the log.
     public var hasEnded: Bool
@@ -28,13 +30,14 @@ public struct StreamRecord: Sendable, Equatable {
 
     public init(
         session: SessionID, stream: StreamID, kind: Kind, requestIDs: ByteBuffer?, repeatableRequests: ByteBuffer? = nil,
-        createdAt: WallTime, hasEnded: Bool = false, lastSequence: UInt64 = 0
+        repetitions: Int = 0, createdAt: WallTime, hasEnded: Bool = false, lastSequence: UInt64 = 0
     ) {
         self.session = session
         self.stream = stream
         self.kind = kind
         self.requestIDs = requestIDs
         self.repeatableRequests = repeatableRequests
+        self.repetitions = repetitions
         self.createdAt = createdAt
         self.hasEnded = hasEnded
         self.lastSequence = lastSequence
@@ -67,6 +70,9 @@ public protocol EventLog: Sendable {
     func open(_ stream: StreamRecord, completion: @escaping Completion<Void>)
     /// Appends an event with a number greater than that of the newest; `ends` marks the stream as ended with it.
     func append(_ event: StreamEvent, to stream: StreamID, of session: SessionID, ends: Bool, completion: @escaping Completion<Void>)
+    /// Notes how often the requests of a stream were worked on again (``StreamRecord/repetitions``). Fails when there is no such stream, or it has
+    /// ended.
+    func setRepetitions(of stream: StreamID, in session: SessionID, to count: Int, completion: @escaping Completion<Void>)
     /// Marks a stream as ended without an event.
     func end(_ stream: StreamID, of session: SessionID)
     /// The stream, nil when unknown, and up to `limit` events with a sequence greater than `after`, in order.

@@ -55,6 +55,10 @@ public final class EventStream: Sendable {
         var isOpen: Bool
         /// The log does not know the stream, because it could not open it.
         var mustBeOpened = false
+        /// This process works on its requests again, and the log counts it.
+        var isRepetition = false
+        /// It goes on elsewhere.
+        var isLeft = false
 
         func index(of number: UInt64) -> Int? { attachments.firstIndex { $0.number == number } }
     }
@@ -116,6 +120,19 @@ public final class EventStream: Sendable {
     /// Whether the session's next home can go on with it: the log has all of it, and with it what may be worked on twice.
     var canBeGoneOnWith: Bool {
         record.repeatableRequests != nil && state.withLockedValue { $0.isOpen && $0.refused == 0 && !$0.hasEnded }
+    }
+
+    /// Counts in the log that the stream's requests are worked on again; to be called before they are.
+    func countRepetition(_ counted: @escaping @Sendable (Result<Void, StoreError>) -> Void) {
+        state.withLockedValue { $0.isRepetition = true }
+        log.setRepetitions(of: id, in: session, to: record.repetitions + 1, completion: counted)
+    }
+
+    /// Takes back what ``countRepetition(_:)`` counted, if it did: the requests are left in order, and did not end the process.
+    func takeBackRepetition() {
+        guard state.withLockedValue({ $0.isRepetition && !$0.hasEnded }) else { return }
+        // Where it fails, one is counted too much.
+        log.setRepetitions(of: id, in: session, to: record.repetitions) { _ in }
     }
 
     /// Writes an event to the log and, when it is there, to the subscriber.
@@ -200,6 +217,7 @@ public final class EventStream: Sendable {
     func leave() {
         let attachments = state.withLockedValue { state in
             state.hasEnded = true
+            state.isLeft = true
             defer { state.attachments.removeAll() }
             return state.attachments
         }
@@ -217,13 +235,15 @@ public final class EventStream: Sendable {
         }
     }
 
-    /// Gives the stream to `subscriber`, from the event after `after` on. An earlier subscriber is detached, but for feeds.
+    /// Gives the stream to `subscriber`, from the event after `after` on. An earlier subscriber is detached, but for feeds; and so is this one if the
+    /// stream was left meanwhile.
     ///
     /// - Returns: false when the stream has no event `after` yet (see ``newestSequence``); nothing has changed then. A position beyond the
     ///   newest event would hide the events up to it.
     @discardableResult
     public func attach(_ subscriber: any StreamSubscriber, after: UInt64) -> Bool {
-        let attached = state.withLockedValue { state -> (previous: [Attachment], replayed: UInt64?)? in
+        let attached = state.withLockedValue { state -> (previous: [Attachment], replayed: UInt64?, isLeft: Bool)? in
+            if state.isLeft { return ([], nil, true) }
             guard after <= state.logged else { return nil }
             let previous = kind == .feed ? [] : state.attachments
             // Its place, if it took one.
@@ -231,9 +251,10 @@ public final class EventStream: Sendable {
             // A stream that is new has nothing to replay.
             let isNew = state.nextSequence == 1 && !state.hasEnded
             let number = add(subscriber, after: after, isLive: isNew, to: &state)
-            return (previous, isNew ? nil : number)
+            return (previous, isNew ? nil : number, false)
         }
-        guard let (previous, replayed) = attached else { return false }
+        guard let (previous, replayed, isLeft) = attached else { return false }
+        if isLeft { subscriber.streamDetached(self) }
         for attachment in previous where attachment.subscriber !== subscriber { attachment.subscriber.streamDetached(self) }
         if let replayed { replay(after: after, attachment: replayed) }
         return true

@@ -8,7 +8,9 @@ import NIOCore
 extension Session {
     /// Leaves those streams unfinished whose requests may be worked on twice: their clients come back for the rest, and the session's next home
     /// goes on with them. Other streams are to be ended.
-    func leaveRepeatable() {
+    ///
+    /// - Parameter inOrder: this process ends because it was told to, not because of what it worked on.
+    func leaveRepeatable(inOrder: Bool = false) {
         // Of older revisions a client has no position before the first event.
         let hasPosition = revision.hasPrimingEvents
         let left = state.withLockedValue { state in
@@ -16,11 +18,15 @@ extension Session {
             for stream in left { state.streams.removeValue(forKey: stream.id) }
             return left
         }
-        for stream in left { stream.leave() }
+        for stream in left {
+            if inOrder { stream.takeBackRepetition() }
+            stream.leave()
+        }
     }
 
     /// Works once more on those requests of the stream that have no answer and may be worked on twice; the others get an error that says
-    /// that their outcome is unknown. Whoever resumes the stream gets all of it behind what was there.
+    /// that their outcome is unknown, and so do all when they were begun too often: one of them may be what ends the processes. Whoever resumes
+    /// the stream gets all of it behind what was there.
     ///
     /// Called once for a stream, by the session's home: what anybody else appends the log refuses.
     func goOn(with stream: EventStream, _ record: StreamRecord) {
@@ -28,28 +34,55 @@ extension Session {
         let requests = ByteBuffer.jsonElements(of: record.repeatableRequests).compactMap { try? Message.parse($0) }
         // A stream that answers one request would have ended with its answer.
         guard ids.count > 1 || requests.contains(where: { $0.routing.progressToken.isPresent }) else {
-            return goOn(with: stream, unanswered: ids, requests, floors: [:])
+            return goOn(with: stream, record, unanswered: ids, requests, floors: [:])
         }
         UnfinishedStream.read(record, from: gateway.events) { found in
-            self.goOn(with: stream, unanswered: ids.filter { !found.answered.contains($0) }, requests, floors: found.progress)
+            self.goOn(with: stream, record, unanswered: ids.filter { !found.answered.contains($0) }, requests, floors: found.progress)
         }
     }
 
-    private func goOn(with stream: EventStream, unanswered ids: [ByteBuffer], _ requests: [Message], floors: [ByteBuffer: Double]) {
+    private func goOn(
+        with stream: EventStream, _ record: StreamRecord, unanswered ids: [ByteBuffer], _ requests: [Message], floors: [ByteBuffer: Double]
+    ) {
         let repeated = requests.filter { request in request.idBytes.map(ids.contains) ?? false }
-        let lost = ids.filter { id in !repeated.contains { $0.idBytes == id } }
-        for (index, id) in lost.enumerated() {
-            stream.append(Gateway.lostError.response(id: id), ends: repeated.isEmpty && index == lost.count - 1)
+        guard !repeated.isEmpty else { return lose(ids, of: stream) }
+        // Whoever takes the session over begins them; here they would soon be cut off. The stream is left to it as it is.
+        guard !gateway.isLeaving else { return }
+        guard record.repetitions < gateway.settings.maxRepetitions else {
+            LimitHits.count(.maxRepetitions)
+            gateway.logger.warning(
+                "requests are not worked on again: each process that worked on them has ended (streams.maxRepetitions)",
+                metadata: ["session": "\(id.shortened)", "stream": "\(stream.id)", "repetitions": "\(record.repetitions)"])
+            return lose(ids, of: stream)
         }
-        guard !repeated.isEmpty else {
-            if lost.isEmpty { stream.end() }
-            return exchangeStreamEnded(stream)
+        stream.countRepetition { result in
+            // Meanwhile it may have been left.
+            guard self.state.withLockedValue({ $0.streams[stream.id] === stream }) else { return }
+            switch result {
+            case .success: self.workAgain(on: repeated, of: stream, unanswered: ids, floors: floors)
+            case .failure(let error) where error.kind == .failed: self.lose(ids, of: stream)
+            case .failure:
+                // Whoever resumes it tries again, here or where it is at home now.
+                self.exchangeStreamEnded(stream)
+                stream.leave()
+            }
         }
+    }
+
+    private func workAgain(on repeated: [Message], of stream: EventStream, unanswered ids: [ByteBuffer], floors: [ByteBuffer: Double]) {
+        for id in ids where !repeated.contains(where: { $0.idBytes == id }) { stream.append(Gateway.lostError.response(id: id)) }
         gateway.logger.info(
             "requests that may be worked on twice are worked on again",
             metadata: ["session": "\(id.shortened)", "stream": "\(stream.id)", "count": "\(repeated.count)"])
         let sink = RepeatedExchanges(stream: stream, session: self, count: repeated.count, floors: floors)
         for request in repeated { gateway.handle(request, in: self, sink: sink) }
+    }
+
+    /// Ends a stream whose requests without an answer are not worked on again.
+    private func lose(_ ids: [ByteBuffer], of stream: EventStream) {
+        for (index, id) in ids.enumerated() { stream.append(Gateway.lostError.response(id: id), ends: index == ids.count - 1) }
+        if ids.isEmpty { stream.end() }
+        exchangeStreamEnded(stream)
     }
 }
 

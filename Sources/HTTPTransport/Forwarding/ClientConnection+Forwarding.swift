@@ -41,7 +41,7 @@ extension ClientConnection {
     // MARK: While this instance is on its way out
 
     /// Whether it gives its sessions to others.
-    var isLeaving: Bool { server.gateway.isDraining && server.gateway.hasSuccessor }
+    var isLeaving: Bool { server.gateway.isLeaving }
 
     /// Whether a client may listen through this instance; answers itself when not. A stream that only listens would be cut soon.
     var mayListen: Bool {

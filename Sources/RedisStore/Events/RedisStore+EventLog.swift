@@ -117,6 +117,36 @@ extension RedisStore: EventLog {
         LimitHits.count(parts[2].text == "1" ? .maxEventsPerStream : .maxBytesPerStream)
     }
 
+    /// Notes how often the requests of a stream were worked on again; fails while Redis is away.
+    public func setRepetitions(of stream: StreamID, in session: SessionID, to count: Int, completion: @escaping Completion<Void>) {
+        let key = StreamKey(session: session, stream: stream)
+        let operation = "count a repetition of stream \(stream)"
+        perform(key, isWrite: true) { [self] _, _ in
+            let fence = fence(of: session)
+            return .script(
+                Scripts.setRepetitions, keys: [keys.session(session), keys.stream(key)],
+                arguments: [fence.incarnation, fence.epoch, .integer(count)])
+        } handle: { [self] reply, call in
+            @Sendable func refuse() {
+                let error = StoreError(operation: operation, reason: "the session has no such stream, or it has ended")
+                call.end { completion(.failure(error)) }
+            }
+            switch reply.map(\.word) {
+            case .success("ok"):
+                sessions.repeated(key, count, now: .now())
+                noteWrite()
+                call.end { completion(.success(())) }
+            case .success("none"):
+                // As for an append: it may be that its opening is on its way again, or that Redis has lost it.
+                if call.mayWait { return call.sendAgainInOrder() }
+                guard call.mayRevive, sessions[session]?.streams[stream] != nil else { return refuse() }
+                revive(session) { $0 ? call.sendAgainRevived() : refuse() }
+            case .success("ended"): refuse()
+            default: settle(operation, key, reply, call) { result in call.end { completion(result) } }
+            }
+        }
+    }
+
     /// Marks a stream as ended; where Redis cannot be told now, when it is back.
     public func end(_ stream: StreamID, of session: SessionID) {
         let key = StreamKey(session: session, stream: stream)
@@ -161,8 +191,8 @@ extension RedisStore: EventLog {
                 // It must show what was asked for before it.
                 if call.mayWait { return call.sendAgainInOrder() }
                 let parts = value.elements ?? []
-                let record = EventFields.record(parts.prefix(6), key: key)
-                let events = parts.count == 7 ? EventFields.events(parts[6]) : []
+                let record = EventFields.record(parts.prefix(7), key: key)
+                let events = parts.count == 8 ? EventFields.events(parts[7]) : []
                 call.end { completion(.success(record.map { ($0, events) })) }
             }
         }

@@ -182,6 +182,7 @@ extension RedisStore {
                 .text(stream.stream.value), .text(stream.kind.rawValue), .bytes(stream.requestIDs ?? ByteBuffer()),
                 .integer(stream.createdAt.milliseconds), .text(String(stream.lastSequence)), stream.hasEnded ? "1" : "0",
                 .bytes(stream.hasEnded ? ByteBuffer() : stream.repeatableRequests ?? ByteBuffer()),
+                .integer(max(stream.repetitions, held.streams[stream.stream]?.repetitions ?? 0)),
             ]
         }
         let write = StoreCall.script(Scripts.restore, keys: [keys.session(id)], arguments: arguments)

@@ -128,6 +128,21 @@ extension Scripts {
             return {'ok'}
             """)
 
+    /// Notes how often the requests of a stream were worked on again.
+    ///
+    /// KEYS: session, record of the stream. ARGV: prefix, incarnation and epoch of the caller, how often.
+    /// Result: `ok`, `missing`, `fenced`, `none` or `ended`.
+    static let setRepetitions = RedisScript(
+        common + """
+            local refusal = fence(KEYS[1], ARGV[2], ARGV[3])
+            if refusal then return {refusal} end
+            local ended = redis.call('HGET', KEYS[2], 'ended')
+            if not ended then return {'none'} end
+            if ended == '1' then return {'ended'} end
+            redis.call('HSET', KEYS[2], 'repetitions', ARGV[4])
+            return {'ok'}
+            """)
+
     /// Marks a stream as ended.
     ///
     /// KEYS: session, record of the stream, its events, streams by age. ARGV: prefix, incarnation and epoch of the caller, `<session>:<stream>`.
@@ -147,27 +162,29 @@ extension Scripts {
     /// A stream and some of its events.
     ///
     /// KEYS: record of the stream, its events. ARGV: prefix, first id, most events (0: none). Result: kind, request ids, created, `1` if it has
-    /// ended, newest sequence, requests that may be worked on twice; then the events as of XRANGE. Empty when there is no such stream.
+    /// ended, newest sequence, requests that may be worked on twice, how often they were again; then the events as of XRANGE. Empty when there is no
+    /// such stream.
     static let read = RedisScript(
         """
-        local r = redis.call('HMGET', KEYS[1], 'kind', 'requests', 'created', 'ended', 'last', 'repeatable')
+        local r = redis.call('HMGET', KEYS[1], 'kind', 'requests', 'created', 'ended', 'last', 'repeatable', 'repetitions')
         if not r[1] then return {} end
         local events = {}
         if ARGV[3] ~= '0' then events = redis.call('XRANGE', KEYS[2], ARGV[2], '+', 'COUNT', ARGV[3]) end
-        return {r[1], r[2], r[3], r[4], r[5], r[6], events}
+        return {r[1], r[2], r[3], r[4], r[5], r[6], r[7], events}
         """)
 
     /// The streams of a session, oldest first. Forgets those that Redis has let expire.
     ///
     /// KEYS: names of the streams. ARGV: prefix, session. Result: of each an array: name, kind, request ids, created, `1` if ended, newest sequence,
-    /// requests that may be worked on twice.
+    /// requests that may be worked on twice, how often they were again.
     static let streams = RedisScript(
         common + """
             local found = {}
             for _, stream in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-              local r = redis.call('HMGET', P .. 'stream:' .. ARGV[2] .. ':' .. stream, 'kind', 'requests', 'created', 'ended', 'last', 'repeatable')
+              local r = redis.call('HMGET', P .. 'stream:' .. ARGV[2] .. ':' .. stream, 'kind', 'requests', 'created', 'ended', 'last', 'repeatable',
+                'repetitions')
               if r[1] then
-                found[#found + 1] = {stream, r[1], r[2], r[3], r[4], r[5], r[6]}
+                found[#found + 1] = {stream, r[1], r[2], r[3], r[4], r[5], r[6], r[7]}
               else
                 redis.call('ZREM', KEYS[1], stream)
               end

@@ -59,7 +59,7 @@ extension Scripts {
     ///
     /// KEYS: session. ARGV: prefix, id, milliseconds that the keys live, then the session (``writing``), the number of removed attributes and
     /// their names, the number of streams that have not ended, and of each name, kind, request ids, created, newest sequence, `1` if it has
-    /// ended, requests that may be worked on twice. Result: `kept`, `written`, `gone` (deleted) or `fenced` (at home elsewhere).
+    /// ended, requests that may be worked on twice, how often they were again. Result: `kept`, `written`, `gone` (deleted) or `fenced` (at home elsewhere).
     static let restore = RedisScript(
         common + writing + """
             local key, id, expiry = KEYS[1], ARGV[2], ARGV[3]
@@ -86,7 +86,7 @@ extension Scripts {
             for i = 1, tonumber(ARGV[next]) do redis.call('HDEL', key, 'a:' .. ARGV[next + i]) end
             next = next + tonumber(ARGV[next]) + 1
             for i = 1, tonumber(ARGV[next]) do
-              local at = next + 7 * i - 6
+              local at = next + 8 * i - 7
               local name = id .. ':' .. ARGV[at]
               local stream = P .. 'stream:' .. name
               local last = redis.call('HGET', stream, 'last')
@@ -98,6 +98,9 @@ extension Scripts {
               else
                 if tonumber(last) < tonumber(ARGV[at + 4]) then redis.call('HSET', stream, 'last', ARGV[at + 4]) end
                 if ARGV[at + 5] == '1' then ended(stream) end
+              end
+              if tonumber(redis.call('HGET', stream, 'repetitions') or '0') < tonumber(ARGV[at + 7]) then
+                redis.call('HSET', stream, 'repetitions', ARGV[at + 7])
               end
               if ARGV[at + 5] == '1' then redis.call('ZADD', P .. 'aging', 'NX', ARGV[at + 3], name) end
               redis.call('ZADD', P .. 'streams:' .. id, 'NX', ARGV[at + 3], ARGV[at])

@@ -279,6 +279,14 @@ final class SessionMemory: Sendable {
         }
     }
 
+    /// Redis knows how often the requests of a stream were worked on again, but perhaps not its replica.
+    func repeated(_ key: StreamKey, _ count: Int, now: NIODeadline) {
+        state.withLockedValue { state in
+            state.held[key.session]?.streams[key.stream]?.repetitions = count
+            state.held[key.session]?.changedAt = now
+        }
+    }
+
     func ends(_ key: StreamKey) { state.withLockedValue { $0.held[key.session]?.streams[key.stream]?.hasEnded = true } }
 
     func ended(_ key: StreamKey) { notOpened(key) }

@@ -21,6 +21,7 @@ extension GatewaySettings {
         core.requestRatePerSession = limits.requestRatePerSession
         core.requestRatePerClient = limits.requestRatePerClient
         core.maxListeningStreams = limits.maxListeningStreamsPerSession
+        core.maxRepetitions = streams.maxRepetitions
         core.maxParkedExchanges = limits.maxParkedExchanges
         core.maxInputRounds = limits.maxInputRounds
         core.maxSubscriptions = limits.maxSubscriptions

@@ -17,6 +17,7 @@ final class MemoryStores: SessionStore, EventLog {
         var order: [SessionID] = []
         var streams: [SessionID: [Stream]] = [:]
         var failure: String?
+        var repetitionFailure: StoreError?
         var touches: [(id: SessionID, lastSeen: WallTime)] = []
         var prunes: [WallTime] = []
     }
@@ -27,6 +28,12 @@ final class MemoryStores: SessionStore, EventLog {
     var failure: String? {
         get { state.withLockedValue { $0.failure } }
         set { state.withLockedValue { $0.failure = newValue } }
+    }
+
+    /// While set, no repetition is counted.
+    var repetitionFailure: StoreError? {
+        get { state.withLockedValue { $0.repetitionFailure } }
+        set { state.withLockedValue { $0.repetitionFailure = newValue } }
     }
 
     var queued: Int { state.withLockedValue { $0.queue.count } }
@@ -172,6 +179,16 @@ final class MemoryStores: SessionStore, EventLog {
             state.streams[session]?[index].events.append(event)
             state.streams[session]?[index].record.lastSequence = event.sequence
             if ends { Self.markEnded(&state, session, index) }
+        }
+    }
+
+    func setRepetitions(
+        of stream: StreamID, in session: SessionID, to count: Int, completion: @escaping @Sendable (Result<Void, StoreError>) -> Void
+    ) {
+        if let failure = repetitionFailure { return state.withLockedValue { $0.queue.append { completion(.failure(failure)) } } }
+        enqueue("count a repetition", completion) { state in
+            guard let index = state.streams[session]?.firstIndex(where: { $0.record.stream == stream }) else { return }
+            state.streams[session]?[index].record.repetitions = count
         }
     }
 

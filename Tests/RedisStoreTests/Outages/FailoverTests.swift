@@ -118,6 +118,35 @@ struct FailoverTests {
         await store.close()
     }
 
+    @Test(
+        "how often a stream's requests were worked on again is as it was counted, also of a stream that is lost", arguments: [true, false])
+    func repetitions(isLost: Bool) async throws {
+        let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
+        let (one, two) = (try await bench.open("one"), try await bench.open("two"))
+        let session = session()
+        try await one.create(session)
+        try await one.open(Sample.stream("s", of: session.id, repeatable: "[1]"))
+        try await one.append(1, "1", to: StreamID("s"), of: session.id)
+        try await one.release([session.id])
+        #expect(try await two.claim(session.id) == .mine(session, wasMine: false))
+        #expect(try await two.streams(of: session.id).map(\.repetitions) == [0])
+        let key = StreamKey(session: session.id, stream: StreamID("s"))
+        try await two.setRepetitions(of: key.stream, in: session.id, to: 1)
+        if isLost {
+            try await two.raw("DEL", two.keys.stream(key))
+        } else {
+            try await two.raw("HDEL", two.keys.stream(key), "repetitions")
+        }
+        try await breakConnections(two)
+        try await eventually("it is as it was") {
+            let record = try await two.read(key.stream, of: session.id)?.record
+            return record?.repetitions == 1 && record?.repeatableRequests == ByteBuffer(string: "[1]")
+        }
+        await #expect(throws: StoreError.self) { try await one.setRepetitions(of: key.stream, in: session.id, to: 5) }
+        for store in [one, two] { await store.close() }
+    }
+
     @Test("what is kept for this is bounded, and forgotten when the connection has stood long enough")
     func bounds() async throws {
         let store = try await Bench().open {
