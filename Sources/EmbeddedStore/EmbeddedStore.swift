@@ -108,6 +108,9 @@ public final class EmbeddedStore: Sendable {
 
     // MARK: For the protocols
 
+    /// Whether it is in a directory.
+    var isDurable: Bool { directory != nil }
+
     private static let afterClose = DispatchQueue(label: "embedded-store-closed")
 
     func eventCompleted(isLogged: Bool) {

@@ -191,10 +191,10 @@ public final class Gateway: Sendable {
         timer.cancel()
     }
 
-    /// Answers what is still open with an error: the time to drain is over. What another instance can do again it is left.
+    /// Answers what is still open with an error: the time to drain is over. What another instance, or the next process, can do again is left to it.
     public func abandonExchanges() {
         for session in registry.all {
-            if hasSuccessor { session.leaveRepeatable(inOrder: true) }
+            if events.outlivesProcess { session.leaveRepeatable(inOrder: true) }
             for exchange in session.state.withLockedValue({ Array($0.exchanges.values) }) { exchange.fail(.drainTimeout) }
         }
     }

@@ -229,6 +229,51 @@ import Testing
         left.stores.repetitionFailure = nil
     }
 
+    @Test("is left to the next process when the time to drain is over, and that does not count as a repetition")
+    func drained() throws {
+        let stores = MemoryStores()
+        let first = GatewayBench([Self.server()], stores: stores)
+        let session = try first.session()
+        let (stream, subscriber) = try begun("s__read", in: session, at: first)
+        first.gateway.beginDraining()
+        first.gateway.abandonExchanges()
+        first.settle()
+        #expect(subscriber.events.isEmpty && subscriber.detached == 1)
+        #expect(first.gateway.openExchangeCount == 0)
+        for _ in 1...4 {
+            let server = Self.server()
+            let next = GatewayBench([server], stores: stores)
+            let again = RecordingSubscriber()
+            let restored = try #require(try next.find(session.id))
+            try #require(try next.findStream(stream.id, in: restored)).attach(again, after: 0)
+            next.settle()
+            #expect(server.link.messages(of: .toolsCall).count == 1)
+            #expect(stores.stream(stream.id, of: session.id)?.record.repetitions == 1)
+            next.gateway.beginDraining()
+            next.gateway.abandonExchanges()
+            next.settle()
+            #expect(again.events.isEmpty && again.detached == 1)
+            #expect(stores.stream(stream.id, of: session.id)?.record.repetitions == 0)
+        }
+        #expect(stores.stream(stream.id, of: session.id)?.record.hasEnded == false)
+    }
+
+    @Test(
+        "ends in an error when the time to drain is over, where it must not be worked on twice or no process finds it",
+        arguments: [true, false])
+    func drainedForGood(isRepeatable: Bool) throws {
+        let bench = GatewayBench([Self.server()])
+        bench.stores.outlivesProcess = !isRepeatable
+        let session = try bench.session()
+        let (stream, subscriber) = try begun(isRepeatable ? "s__read" : "s__add", in: session, at: bench)
+        bench.gateway.beginDraining()
+        bench.gateway.abandonExchanges()
+        bench.settle()
+        #expect(subscriber.last == [1])
+        #expect(subscriber.texts.first?.contains("drainTimeout") == true)
+        #expect(bench.stores.stream(stream.id, of: session.id)?.record.hasEnded == true)
+    }
+
     @Test("is not gone on with by an instance that gives its sessions to others: the next home does")
     func leaving() throws {
         let left = try Left(calls: [("s__read", "1"), ("s__add", "2")])

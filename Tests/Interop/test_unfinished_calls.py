@@ -252,6 +252,12 @@ async def test_a_call_that_is_there_whenever_the_gateway_ends_is_not_begun_again
     counted(gateway, "streams.maxRepetitions")
 
 
+async def test_a_call_that_takes_longer_than_its_only_gateway_may_drain_is_gone_on_with_by_the_next_process(
+    start_gateway: Start, tmp_path: Path
+) -> None:
+    await cut_off(start_gateway, tmp_path, "terminate", ends=3, maxRepetitions=1)
+
+
 async def cut_off(start_gateway: Start, directory: Path, how: str, ends: int, **streams: Any) -> tuple[Ledger, Gateway]:
     """A gateway that ends several times while it works on a call; `kill` in the end brings the error, `terminate` the result."""
     ledger = Ledger(directory / "ledger")

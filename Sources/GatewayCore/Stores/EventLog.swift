@@ -66,6 +66,9 @@ public struct StreamEvent: Sendable, Equatable {
 public protocol EventLog: Sendable {
     typealias Completion<Value> = @Sendable (Result<Value, StoreError>) -> Void
 
+    /// Whether the next process, here or elsewhere, finds what was logged.
+    var outlivesProcess: Bool { get }
+
     /// Adds a stream.
     func open(_ stream: StreamRecord, completion: @escaping Completion<Void>)
     /// Appends an event with a number greater than that of the newest; `ends` marks the stream as ended with it.

@@ -93,7 +93,9 @@ public final class MCPHTTPServer: Service {
             // First what is open gets its answer, then whoever does not take it is cut off.
             let abandon = loop.scheduleTask(in: limit) {
                 let open = context.gateway.openExchangeCount
-                logger.warning("drain time is over; open requests are answered with an error", metadata: ["openRequests": "\(open)"])
+                logger.warning(
+                    "drain time is over; open requests are answered with an error, or left to who can go on with them",
+                    metadata: ["openRequests": "\(open)"])
                 context.abandonExchanges()
             }
             let close = loop.scheduleTask(in: limit + Self.farewell) { context.closeAll() }

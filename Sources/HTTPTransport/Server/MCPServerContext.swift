@@ -42,7 +42,7 @@ final class MCPServerContext: Sendable {
         for loop in loops.values { loop.eventLoop.execute { loop.value.askListenersToReconnect() } }
     }
 
-    /// What is open is answered with an error: the time to drain is over.
+    /// What is open is answered with an error, or left to who can go on with it: the time to drain is over.
     func abandonExchanges() {
         gateway.abandonExchanges()
         for loop in loops.values { loop.eventLoop.execute { loop.value.abandonModern() } }

@@ -5,6 +5,8 @@ import NIOCore
 import RESP
 
 extension RedisStore: EventLog {
+    public var outlivesProcess: Bool { true }
+
     /// Adds a stream. Refused when the session has another of that name.
     public func open(_ stream: StreamRecord, completion: @escaping Completion<Void>) {
         let key = StreamKey(session: stream.session, stream: stream.stream)

@@ -17,6 +17,7 @@ final class MemoryStores: SessionStore, EventLog {
         var order: [SessionID] = []
         var streams: [SessionID: [Stream]] = [:]
         var failure: String?
+        var outlivesProcess = true
         var repetitionFailure: StoreError?
         var touches: [(id: SessionID, lastSeen: WallTime)] = []
         var prunes: [WallTime] = []
@@ -28,6 +29,12 @@ final class MemoryStores: SessionStore, EventLog {
     var failure: String? {
         get { state.withLockedValue { $0.failure } }
         set { state.withLockedValue { $0.failure = newValue } }
+    }
+
+    /// Whether it passes for a store that the next process opens again.
+    var outlivesProcess: Bool {
+        get { state.withLockedValue { $0.outlivesProcess } }
+        set { state.withLockedValue { $0.outlivesProcess = newValue } }
     }
 
     /// While set, no repetition is counted.
