@@ -107,6 +107,79 @@ struct ParkedTakeOverTests {
         #expect(server.link.texts.last?.contains("Ann") == true)
     }
 
+    /// One question after the other, each at the process that is there; what the client answers to the last it brings to the next process.
+    private func rounds(_ rounds: [(question: String, answer: String)]) throws -> (state: Asked, answers: [(key: String, name: String)]) {
+        let server = server()
+        let bench = GatewayBench([server])
+        var call = try bench.modern("tools/call", "\"name\":\"s__put\"")
+        for (number, round) in rounds.enumerated() {
+            server.link.receive(ask(number, round.question))
+            bench.settle()
+            let asked = try Asked(call.sink)
+            let answers = [(key: asked.keys[0], name: round.answer)]
+            guard number < rounds.count - 1 else { return (asked, answers) }
+            call = try retry(bench, tool: "put", asked.state, answers, id: "\(number + 10)")
+        }
+        throw CancellationError()
+    }
+
+    @Test("what the client answered in earlier rounds is answered for it too, however many processes end")
+    func earlierRounds() throws {
+        let before = try rounds([("who?", "Ann"), ("why?", "because"), ("when?", "now")])
+        let second = server()
+        let bench = GatewayBench([second])
+        let call = try retry(bench, tool: "put", before.state.state, before.answers)
+        for (id, question) in ["who?", "why?"].enumerated() { second.link.receive(ask(id, question)) }
+        bench.settle()
+        #expect(second.link.texts.suffix(2).map { $0.contains("Ann") } == [true, false])
+        #expect(second.link.texts.last?.contains("because") == true)
+        // What was not asked again yet is not forgotten.
+        second.link.receive(ask(2, "where?"))
+        bench.settle()
+        let asked = try Asked(call.sink)
+        #expect(asked.keys.count == 1)
+        let third = server()
+        let last = GatewayBench([third])
+        _ = try retry(last, tool: "put", asked.state, [(asked.keys[0], "here")], id: "3")
+        for (id, question) in ["when?", "where?", "why?", "who?"].enumerated() { third.link.receive(ask(id, question)) }
+        last.settle()
+        let given = third.link.texts.suffix(4)
+        #expect(zip(given, ["now", "here", "because", "Ann"]).allSatisfy { $0.contains($1) })
+        #expect(last.gateway.parkedExchangeCount == 0)
+    }
+
+    @Test("the same question of several rounds gets its answers in their order")
+    func sameQuestionAgain() throws {
+        let before = try rounds([("next?", "one"), ("next?", "two"), ("next?", "three")])
+        let server = server()
+        let bench = GatewayBench([server])
+        _ = try retry(bench, tool: "put", before.state.state, before.answers)
+        for id in 0..<3 { server.link.receive(ask(id, "next?")) }
+        bench.settle()
+        #expect(zip(server.link.texts.suffix(3), ["one", "two", "three"]).allSatisfy { $0.contains($1) })
+    }
+
+    @Test("answers beyond what a state may hold are asked for again, and no other is taken for them")
+    func bound() throws {
+        let large = String(repeating: "x", count: KnownAnswer.maxBytes)
+        let before = try rounds([("who?", "Ann"), ("next?", large), ("next?", "two"), ("why?", "because")])
+        #expect(before.state.state.utf8.count < 2 * KnownAnswer.maxBytes)
+        let server = server()
+        let bench = GatewayBench([server])
+        let call = try retry(bench, tool: "put", before.state.state, before.answers)
+        server.link.receive(ask(0, "who?"))
+        bench.settle()
+        #expect(server.link.texts.last?.contains("Ann") == true)
+        server.link.receive(ask(1, "next?"))
+        bench.settle()
+        let asked = try Asked(call.sink)
+        _ = try retry(bench, tool: "put", asked.state, [(asked.keys[0], "one")], id: "3")
+        #expect(server.link.texts.last?.contains("one") == true)
+        for (id, question) in ["next?", "why?"].enumerated() { server.link.receive(ask(id + 2, question)) }
+        bench.settle()
+        #expect(zip(server.link.texts.suffix(2), ["two", "because"]).allSatisfy { $0.contains($1) })
+    }
+
     @Test("ends in an error where that is not safe, and its state carries nothing for it")
     func notRepeatable() throws {
         let before = try asked(tool: "add", ["who?"])

@@ -184,23 +184,26 @@ async def test_a_call_that_takes_longer_than_an_instance_may_drain_is_gone_on_wi
         await start(stopped)
 
 
-@pytest.mark.parametrize(("tool", "call", "repeats"), [("confirm", 600, True), ("ask", 601, False)])
+@pytest.mark.parametrize(
+    ("tool", "call", "questions", "repeats"), [("confirm", 600, 1, True), ("confirm", 602, 3, True), ("ask", 601, 1, False)]
+)
 async def test_what_a_modern_client_answered_is_good_for_whoever_works_on_its_call_next(
-    cluster: Cluster, ledger: Ledger, tool: str, call: int, repeats: bool
+    cluster: Cluster, ledger: Ledger, tool: str, call: int, questions: int, repeats: bool
 ) -> None:
     asked: list[Any] = []
     killed: list[Instance] = []
 
     async def on_elicitation(context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
         asked.append(params)
-        # The one that waits for the answer.
-        killed.extend(instance for instance in cluster.instances if parked(instance) == 1)
-        await kill(killed[0])
+        if len(asked) == questions:
+            # The one that waits for the answer.
+            killed.extend(instance for instance in cluster.instances if parked(instance) == 1)
+            await kill(killed[0])
         return types.ElicitResult(action="accept", content={"name": "Ann"})
 
     async with sdk_client(cluster.url, mode=MODERN, elicitation_callback=on_elicitation) as client:
         await client.list_tools()
-        work = client.call_tool(f"own__{tool}", {"client": "test", "call": call})
+        work = client.call_tool(f"own__{tool}", {"client": "test", "call": call, "questions": questions})
         if repeats:
             assert (await work).structured_content == {"call": call, "answer": "Ann"}
             assert len(executions(ledger, call)) == 1
@@ -209,7 +212,8 @@ async def test_what_a_modern_client_answered_is_good_for_whoever_works_on_its_ca
                 await work
             assert not executions(ledger, call)
         # Nobody is asked twice.
-        assert len(asked) == len(killed) == 1
+        assert len({question.message for question in asked}) == len(asked) == questions
+        assert len(killed) == 1
         await start(killed[0])
 
 

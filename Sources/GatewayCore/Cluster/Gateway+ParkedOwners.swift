@@ -7,10 +7,11 @@ extension Gateway {
     var ownLife: InstanceIdentity { cluster?.directory.identity ?? InstanceIdentity(name: "", incarnation: processTag) }
 
     /// What a retry of an exchange that is parked here needs to find it.
-    func parkedState(of parked: ParkedExchange, attachment: Int, asked: [AskedInput]) -> RequestState {
+    func parkedState(of parked: ParkedExchange, attachment: Int, asked: [AskedInput], answered: [KnownAnswer]) -> RequestState {
         .parked(
             ParkedState(
-                id: parked.id, attachment: attachment, owner: ownLife, address: cluster?.directory.address ?? "", asked: asked))
+                id: parked.id, attachment: attachment, owner: ownLife, address: cluster?.directory.address ?? "", asked: asked,
+                answered: answered))
     }
 
     /// The instance that has the parked exchange which a modern request goes on with; nil when it is this one or there is none.

@@ -110,7 +110,7 @@ extension Gateway {
                 )
             }
             self.parked.count(.refused)
-            return .beginsAnew(KnownAnswer.of(responses, to: parked.asked))
+            return .beginsAnew(parked.answered + KnownAnswer.of(responses, to: parked.asked))
         }
         let relay = self.parked.find(parked.id)
         let resumed = relay?.resume(

@@ -27,6 +27,9 @@ final class ModernRelay: ExchangeSink {
         var inputs: [Input] = []
         /// What the client has answered to whoever asked before; each answer is good for one question.
         var answers: [KnownAnswer]
+        /// What the server was answered, in this order, as much as is kept; nothing of a request that must not be worked on twice.
+        var given: [KnownAnswer] = []
+        var isRepeatable = false
         /// The final event of an exchange that ended while it was parked.
         var outcome: ExchangeEvent?
         var isOver = false
@@ -40,6 +43,8 @@ final class ModernRelay: ExchangeSink {
         /// The session's id of the server's request: the key among `inputRequests`.
         let key: String
         let request: Message
+
+        var asked: AskedInput { AskedInput(key: key, request: request) }
     }
 
     init(
@@ -141,7 +146,11 @@ final class ModernRelay: ExchangeSink {
         guard state.withLockedValue({ !$0.answers.isEmpty }) else { return nil }
         let digest = AskedInput.digest(of: request)
         return state.withLockedValue { state in
-            state.answers.firstIndex { $0.digest == digest }.map { state.answers.remove(at: $0).result }
+            guard let index = state.answers.firstIndex(where: { $0.digest == digest }) else { return nil }
+            let answer = state.answers.remove(at: index)
+            guard answer.result.readableBytes > 0 else { return nil }
+            state.given.append(answer)
+            return answer.result
         }
     }
 
@@ -162,16 +171,18 @@ final class ModernRelay: ExchangeSink {
                 .limit(.maxParkedExchanges, retryAfter: 1),
                 "\(limit) requests wait for their clients' input already (limits.maxParkedExchanges); try again later")
         }
-        let (sink, id, inputs, attachment) = state.withLockedValue {
-            state -> ((any ExchangeSink)?, ByteBuffer, [Input], Int) in
+        let isRepeatable = gateway.isRepeatable(exchange.request, server: session.server)
+        let (sink, id, inputs, attachment, answered) = state.withLockedValue {
+            state -> ((any ExchangeSink)?, ByteBuffer, [Input], Int, [KnownAnswer]) in
             state.parked = parked
+            state.isRepeatable = isRepeatable
             defer { state.sink = nil }
-            return (state.sink, state.requestID, state.inputs, state.attachment)
+            // What is known and was not asked again may be yet, by whoever is next.
+            return (state.sink, state.requestID, state.inputs, state.attachment, KnownAnswer.kept(of: state.given + state.answers))
         }
         guard let sink else { return }
-        let isRepeatable = gateway.isRepeatable(exchange.request, server: session.server)
-        let asked = isRepeatable ? inputs.map { AskedInput(key: $0.key, request: $0.request) } : []
-        let token = exchange.seal(gateway.parkedState(of: parked, attachment: attachment, asked: asked))
+        let asked = isRepeatable ? inputs.map(\.asked) : []
+        let token = exchange.seal(gateway.parkedState(of: parked, attachment: attachment, asked: asked, answered: answered))
         var result = ByteBuffer(string: "{\"resultType\":\"input_required\",\"inputRequests\":{")
         for (index, input) in inputs.enumerated() {
             if index > 0 { result.writeStaticString(",") }
@@ -207,6 +218,10 @@ final class ModernRelay: ExchangeSink {
             // What was not asked is ignored (basic/patterns/mrtr, "Error Handling").
             let answered = responses.filter { asked.contains($0.key) }
             let keys = Set(answered.map(\.key))
+            if state.isRepeatable {
+                let given = state.inputs.filter { keys.contains($0.key) }.map(\.asked)
+                state.given = KnownAnswer.kept(of: state.given + KnownAnswer.of(answered, to: given))
+            }
             state.inputs.removeAll { keys.contains($0.key) }
             defer { state.outcome = nil }
             return (exchange, state.attachment, answered, state.outcome)

@@ -34,6 +34,8 @@ struct ParkedState: Sendable, Hashable {
     let address: String
     /// Of a request that may be worked on twice: what the client was asked. None of any other.
     let asked: [AskedInput]
+    /// Of such a request also: what the client has answered before, in this order (``KnownAnswer/kept(of:)``).
+    let answered: [KnownAnswer]
 }
 
 /// What a client was asked, so that it need not be asked the same again when its request is worked on again.
@@ -151,6 +153,12 @@ extension ByteBuffer {
             writeText(asked.key)
             writeBytes(asked.digest)
         }
+        writeInteger(UInt32(parked.answered.count))
+        for answer in parked.answered {
+            writeBytes(answer.digest)
+            writeInteger(UInt32(answer.result.readableBytes))
+            writeImmutableBuffer(answer.result)
+        }
     }
 
     fileprivate mutating func readParkedState() -> ParkedState? {
@@ -162,8 +170,17 @@ extension ByteBuffer {
             guard let key = readText(), let digest = readBytes(length: AskedInput.digestBytes) else { return nil }
             asked.append(AskedInput(key: key, digest: digest))
         }
+        // One that an earlier version made ends here.
+        let answers: UInt32 = readInteger() ?? 0
+        var answered: [KnownAnswer] = []
+        for _ in 0..<answers {
+            guard let digest = readBytes(length: AskedInput.digestBytes), let length: UInt32 = readInteger(),
+                let result = readSlice(length: Int(length))
+            else { return nil }
+            answered.append(KnownAnswer(digest: digest, result: result))
+        }
         return ParkedState(
             id: id, attachment: Int(attachment), owner: InstanceIdentity(name: name, incarnation: incarnation), address: address,
-            asked: asked)
+            asked: asked, answered: answered)
     }
 }

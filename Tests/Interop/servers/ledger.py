@@ -69,14 +69,16 @@ def call(identifier: Any, params: dict[str, Any]) -> None:
             note = {"method": "notifications/message", "params": {"level": "warning", "logger": "ledger", "data": data}}
             send(result(identifier, call=arguments["call"], **data), note)
         case "ask" | "confirm":
-            event, box = answers[f"ask-{json.dumps(identifier)}"] = (threading.Event(), [])
             schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-            question = {"message": f"{arguments['client']} {arguments['call']}", "requestedSchema": schema}
-            send({"id": f"ask-{json.dumps(identifier)}", "method": "elicitation/create", "params": question})
-            event.wait(60)
-            answer = box[0].get("result") if box else None
-            if answer is None:
-                return send({"id": identifier, "error": {"code": -32000, "message": f"the client did not answer: {box}"}})
+            for question in range(arguments.get("questions", 1)):
+                asked = f"ask-{question}-{json.dumps(identifier)}"
+                event, box = answers[asked] = (threading.Event(), [])
+                text = f"{arguments['client']} {arguments['call']} {question}"
+                send({"id": asked, "method": "elicitation/create", "params": {"message": text, "requestedSchema": schema}})
+                event.wait(60)
+                answer = box[0].get("result") if box else None
+                if answer is None:
+                    return send({"id": identifier, "error": {"code": -32000, "message": f"the client did not answer: {box}"}})
             execute(tool, arguments, answer=answer)
             send(result(identifier, call=arguments["call"], answer=answer["content"]["name"]))
         case _:
