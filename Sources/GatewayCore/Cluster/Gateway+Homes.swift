@@ -1,5 +1,5 @@
 import Logging
-public import MCPProtocol
+import MCPProtocol
 import NIOConcurrencyHelpers
 import NIOCore
 import Synchronization

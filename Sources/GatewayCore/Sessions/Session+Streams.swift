@@ -1,6 +1,6 @@
 public import MCPProtocol
 import NIOConcurrencyHelpers
-public import NIOCore
+import NIOCore
 
 /// SSE streams of a session.
 extension Session {
