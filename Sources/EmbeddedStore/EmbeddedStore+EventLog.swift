@@ -2,9 +2,6 @@ public import GatewayCore
 import NIOCore
 
 extension EmbeddedStore: EventLog {
-    /// False of a store in memory.
-    public var outlivesProcess: Bool { isDurable }
-
     /// Adds a stream. Refused when the session has one of that name. A stream of a session that does not exist is deleted by `prune`.
     public func open(_ stream: StreamRecord, completion: @escaping Completion<Void>) {
         submit("open a stream", cost: (stream.requestIDs?.readableBytes ?? 0) + (stream.repeatableRequests?.readableBytes ?? 0)) {

@@ -108,8 +108,8 @@ public final class EmbeddedStore: Sendable {
 
     // MARK: For the protocols
 
-    /// Whether it is in a directory.
-    var isDurable: Bool { directory != nil }
+    /// False of a store in memory.
+    public var outlivesProcess: Bool { directory != nil }
 
     private static let afterClose = DispatchQueue(label: "embedded-store-closed")
 

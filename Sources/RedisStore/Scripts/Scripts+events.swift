@@ -136,9 +136,9 @@ extension Scripts {
         common + """
             local refusal = fence(KEYS[1], ARGV[2], ARGV[3])
             if refusal then return {refusal} end
-            local ended = redis.call('HGET', KEYS[2], 'ended')
-            if not ended then return {'none'} end
-            if ended == '1' then return {'ended'} end
+            local hasEnded = redis.call('HGET', KEYS[2], 'ended')
+            if not hasEnded then return {'none'} end
+            if hasEnded == '1' then return {'ended'} end
             redis.call('HSET', KEYS[2], 'repetitions', ARGV[4])
             return {'ok'}
             """)
