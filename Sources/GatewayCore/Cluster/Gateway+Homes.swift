@@ -95,69 +95,20 @@ extension Gateway {
         }
     }
 
-    // MARK: Without the store
-
-    /// The lease has lapsed: the others, if they reach the store, may have taken the session over; if none does, nobody can have.
-    private func placeWithoutLease(
-        of session: Session, for source: RequestSource, tried: TriedInstances, in cluster: ClusterServices
-    ) -> SessionPlace {
-        switch source {
-        // It has asked the store, which takes this instance for alive, and this one does not: soon they agree.
-        case .instance(.withStore): return .moving
-        case .instance: break
-        case .client: if let peer = successor(tried: tried, in: cluster) { return .elsewhere(peer) }
-        }
-        registry.touch(session, now: clock.now())
-        return .here(session)
-    }
-
-    /// Of a session that is not at home here, as far as is known, and cannot be claimed: whether another has it in memory, or reaches the store, only
-    /// the others can say.
-    private func placeWithoutClaim(
-        of id: SessionID, for source: RequestSource, tried: TriedInstances, in cluster: ClusterServices
-    ) -> SessionPlace {
-        switch (source, cluster.directory.lease) {
-        case (.instance(.nobodyHasIt), .lapsed): return .here(standIn(for: id))
-        case (.instance(.withoutStore), .lapsed): return .notHere
-        case (.instance, _): return .moving
-        case (.client, let lease):
-            if let peer = successor(tried: tried, in: cluster) { return .elsewhere(peer) }
-            if let session = registry[id], !session.isStateless {
-                registry.touch(session, now: clock.now())
-                return .here(session)
+    /// Tells shared servers what a session wants of them that came from another instance.
+    private func restoreSharedState(of session: Session) {
+        let (level, subscriptions) = session.state.withLockedValue { ($0.logLevel, $0.subscriptions) }
+        for host in hosts(of: session) where host.isShared {
+            if level != nil, let level = mostVerboseLevel, host.info?.has("logging") == true {
+                _ = host.withPeer(for: session) { $0.setLogLevel(level) }
             }
-            // The store is there and has yet to be made whole: whoever has the session is about to write it again. Or another may have it, or
-            // soon look it up.
-            guard case .lapsed = lease, tried.allAreWithout else { return .moving }
-            guard let peer = standInPeer(for: id, tried: tried, in: cluster) else { return .here(standIn(for: id)) }
-            return .standIn(peer)
+            for (uri, owner) in subscriptions where owner == host.name && host.info?.has("resources", "subscribe") == true {
+                _ = host.withPeer(for: session) { $0.subscribe(uri: uri) }
+            }
         }
     }
 
-    /// The instance that stands in for the home of a session, the same one whoever is asked; nil for this one.
-    private func standInPeer(for id: SessionID, tried: TriedInstances, in cluster: ClusterServices) -> InstanceRecord? {
-        let peers = cluster.directory.peers.filter { !$0.isDraining && !tried.isUnreachable($0) }
-        let names = (peers.map(\.identity.name) + [cluster.directory.identity.name]).sorted()
-        let name = names[Int(id.low % UInt64(names.count))]
-        return peers.first { $0.identity.name == name }
-    }
-
-    /// A session that nobody can look up: the id says that the cluster made it, and nothing else is known of it (DESIGN decision 8). It is let go
-    /// as soon as the store is back, and until then is served here and nowhere else.
-    private func standIn(for id: SessionID) -> Session {
-        let now = clock.now()
-        if let session = registry[id] {
-            registry.touch(session, now: now)
-            return session
-        }
-        logger.warning("session served without the store: only its id is known", metadata: ["session": "\(id.shortened)"])
-        let record = SessionRecord(
-            id: id, clientID: "unknown", revision: .latestLegacy, server: nil, initializeParams: initializeParams(named: "unknown"),
-            createdAt: now, lastSeen: now)
-        return registry.insert(Session(record: record, gateway: self, isStateless: true))
-    }
-
-    // MARK: Others
+    // MARK: Homes elsewhere
 
     private func knownHome(of id: SessionID, in cluster: ClusterServices) -> InstanceRecord? {
         guard let identity = knownHomes[id] else { return nil }
@@ -167,46 +118,6 @@ extension Gateway {
             return nil
         }
         return home
-    }
-
-    /// An instance that may be asked in this one's place; nil when there is none that was not asked already.
-    private func successor(tried: TriedInstances, in cluster: ClusterServices) -> InstanceRecord? {
-        let candidates = cluster.directory.peers.filter { !$0.isDraining && !tried.contains($0) }
-        return candidates.randomElement()
-    }
-
-    /// Whether another instance can go on with what this one has.
-    public var hasSuccessor: Bool { cluster?.directory.peers.contains { !$0.isDraining } ?? false }
-
-    /// Whether this instance gives its sessions to others.
-    public var isLeaving: Bool { isDraining && hasSuccessor }
-
-    /// Whether sessions are at home here that another instance is to have.
-    var hasSessionsToHandOver: Bool {
-        hasSuccessor && (leavingSessions.load(ordering: .relaxed) > 0 || registry.all.contains { !$0.isModern })
-    }
-
-    /// Where a request that makes something new is served while this instance is on its way out; nil for here.
-    public func successorForNew(tried: TriedInstances = TriedInstances()) -> InstanceRecord? {
-        guard isDraining, let cluster else { return nil }
-        return successor(tried: tried, in: cluster)
-    }
-
-    /// What other instances call this one; nil when there are none.
-    public var instanceName: String? { cluster?.directory.identity.name }
-
-    /// The instance of that name, if it is alive and not this one.
-    public func peer(named name: String) -> InstanceRecord? { cluster?.directory.peers.first { $0.identity.name == name } }
-
-    /// Whether an instance that a request was sent to is still alive.
-    public func isAlive(_ instance: InstanceIdentity) -> Bool {
-        cluster?.directory.peers.contains { $0.identity == instance } ?? false
-    }
-
-    /// What this instance can say of what it passes on.
-    public var forwardReason: ForwardReason {
-        guard let cluster, case .lapsed = cluster.directory.lease else { return .withStore }
-        return .withoutStore
     }
 
     /// The session is not at home there, as an instance said; `home`: where it is, if that one knew.
@@ -220,8 +131,6 @@ extension Gateway {
         knownHomes.remember(id, at: instance)
         registry[id].map(abandon)
     }
-
-    // MARK: Letting go
 
     /// Lets a session go that is at home elsewhere now: its processes here end, its clients connect again. The store is not touched.
     func abandon(_ session: Session) {
@@ -239,43 +148,6 @@ extension Gateway {
             } else {
                 // Looking for it lets it go if it is not at home here any more.
                 locate(session.id, from: .instance(.withStore)) { _ in }
-            }
-        }
-    }
-
-    /// Gives back the sessions that have nothing in progress, so that other instances take them over. Called again and again while the
-    /// gateway drains.
-    func handOverQuietSessions() {
-        // With nobody to take them over they are served to the end.
-        guard let cluster, hasSuccessor else { return }
-        let quiet = registry.all.filter { $0.isQuiet && !$0.isModern }
-        guard !quiet.isEmpty else { return }
-        // The last answer of a session may be on its way through the log.
-        whenPassedOn {
-            let leaving = quiet.filter { $0.isQuiet && self.registry.remove($0.id) != nil }
-            guard !leaving.isEmpty else { return }
-            self.flushTouches()
-            self.leavingSessions.wrappingAdd(leaving.count, ordering: .relaxed)
-            for session in leaving {
-                // Its processes end before another instance may start its own.
-                EventLoopFuture.andAllComplete(session.leave(), on: self.eventLoopGroup.next()).whenComplete { _ in
-                    cluster.ownership.release([session.id]) { _ in
-                        self.leavingSessions.wrappingSubtract(1, ordering: .relaxed)
-                    }
-                }
-            }
-        }
-    }
-
-    /// Tells shared servers what a session wants of them that came from another instance.
-    private func restoreSharedState(of session: Session) {
-        let (level, subscriptions) = session.state.withLockedValue { ($0.logLevel, $0.subscriptions) }
-        for host in hosts(of: session) where host.isShared {
-            if level != nil, let level = mostVerboseLevel, host.info?.has("logging") == true {
-                _ = host.withPeer(for: session) { $0.setLogLevel(level) }
-            }
-            for (uri, owner) in subscriptions where owner == host.name && host.info?.has("resources", "subscribe") == true {
-                _ = host.withPeer(for: session) { $0.subscribe(uri: uri) }
             }
         }
     }
