@@ -22,12 +22,10 @@ struct DrainTests {
             let pending = Task { await server.drain() }
             #expect(try await listener.event().retry == 777)
             #expect(try await listener.next() == .ended)
-            try await listener.waitForClose()
-            try await idle.waitForClose()
             #expect(!server.hasReturned.value)
             server.upstream.release("in time")
             #expect(try await caller.messages().last?.data?.contains("in time") == true)
-            try await caller.waitForClose()
+            for connection in [caller, listener, idle] { try await connection.waitForClose() }
             try await server.hasReturned.wait(until: "run() to return") { $0 }
             await pending.value
         }
