@@ -46,7 +46,10 @@ extension Gateway {
         }
         guard authority.isGenuine(id) else { return completion(.success(.unknown)) }
         // On its way out it takes nothing over.
-        guard !isDraining else { return completion(.success(placeWithoutClaim(of: id, for: source, tried: tried, in: cluster))) }
+        guard !isDraining else {
+            return completion(
+                Result { () throws(StoreError) in try placeWithoutClaim(of: id, for: source, tried: tried, in: cluster) })
+        }
         claim(id, for: source, tried: tried, in: cluster, completion: completion)
     }
 
@@ -71,7 +74,8 @@ extension Gateway {
                 self.registry[id].map(self.abandon)
                 completion(.success(.unknown))
             case .failure(let error) where error.kind == .unavailable:
-                completion(.success(self.placeWithoutClaim(of: id, for: source, tried: tried, in: cluster)))
+                completion(
+                    Result { () throws(StoreError) in try self.placeWithoutClaim(of: id, for: source, tried: tried, in: cluster) })
             case .failure(let error): completion(.failure(error))
             }
         }

@@ -20,11 +20,13 @@ extension Gateway {
 
     /// Of a session that is not at home here, as far as is known, and cannot be claimed: whether another has it in memory, or reaches the store, only
     /// the others can say.
+    ///
+    /// - Throws: when this instance is to stand in for its home, and has as many sessions in memory as there may be.
     func placeWithoutClaim(
         of id: SessionID, for source: RequestSource, tried: TriedInstances, in cluster: ClusterServices
-    ) -> SessionPlace {
+    ) throws(StoreError) -> SessionPlace {
         switch (source, cluster.directory.lease) {
-        case (.instance(.nobodyHasIt), .lapsed): return .here(standIn(for: id))
+        case (.instance(.nobodyHasIt), .lapsed): return .here(try standIn(for: id))
         case (.instance(.withoutStore), .lapsed): return .notHere
         case (.instance, _): return .moving
         case (.client, let lease):
@@ -36,7 +38,7 @@ extension Gateway {
             // The store is there and has yet to be made whole: whoever has the session is about to write it again. Or another may have it, or
             // soon look it up.
             guard case .lapsed = lease, tried.allAreWithout else { return .moving }
-            guard let peer = standInPeer(for: id, tried: tried, in: cluster) else { return .here(standIn(for: id)) }
+            guard let peer = standInPeer(for: id, tried: tried, in: cluster) else { return .here(try standIn(for: id)) }
             return .standIn(peer)
         }
     }
@@ -51,11 +53,18 @@ extension Gateway {
 
     /// A session that nobody can look up: the id says that the cluster made it, and nothing else is known of it (DESIGN decision 8). It is let go
     /// as soon as the store is back, and until then is served here and nowhere else.
-    private func standIn(for id: SessionID) -> Session {
+    private func standIn(for id: SessionID) throws(StoreError) -> Session {
         let now = clock.now()
         if let session = registry[id] {
             registry.touch(session, now: now)
             return session
+        }
+        // No store counts them, and ids stay genuine when their sessions are long over.
+        guard registry.count < settings.maxSessions else {
+            LimitHits.count(.maxSessions)
+            throw StoreError(
+                operation: "serve session \(id.shortened) without the store",
+                reason: "there are \(settings.maxSessions) sessions in memory already (sessions.maxSessions)", kind: .unavailable)
         }
         logger.warning("session served without the store: only its id is known", metadata: ["session": "\(id.shortened)"])
         let record = SessionRecord(

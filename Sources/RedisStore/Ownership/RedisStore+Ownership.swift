@@ -22,6 +22,8 @@ extension RedisStore: Ownership {
             case .failure(let failure):
                 if case .unavailable = failure, let held = sessions[id] {
                     end(.success(held.record.lastSeen >= aliveSince ? .mine(held.record, wasMine: true) : .unknown))
+                } else if case .unavailable = failure, sessions.wasDeleted(id) {
+                    end(.success(.unknown))
                 } else {
                     end(.failure(storeError(operation, failure)))
                 }

@@ -203,6 +203,11 @@ final class SessionMemory: Sendable {
         }
     }
 
+    /// Whether the session was deleted here, and Redis has not heard of it, or has just now.
+    func wasDeleted(_ id: SessionID) -> Bool {
+        state.withLockedValue { $0.deletions[id] != nil || $0.recentDeletions[id] != nil }
+    }
+
     func forgetDeletions(before deadline: NIODeadline) {
         state.withLockedValue { state in
             guard state.recentDeletions.contains(where: { $0.value.at < deadline }) else { return }

@@ -8,12 +8,17 @@ import Testing
 @Suite("Where a session is served")
 struct HomesTests {
     private typealias Cluster = ScriptedCluster
-    private let cluster = ScriptedCluster()
+    private let cluster: ScriptedCluster
     private let bench: GatewayBench
     private let other = ScriptedCluster.instance("other")
     private let third = ScriptedCluster.instance("third")
 
-    init() { bench = GatewayBench([.tools("up", ["hold"])], cluster: cluster.services) }
+    init() { self.init { _ in } }
+
+    private init(_ change: (inout CoreSettings) -> Void) {
+        cluster = ScriptedCluster()
+        bench = GatewayBench([.tools("up", ["hold"])], cluster: cluster.services, configure: change)
+    }
 
     private func place(
         of id: SessionID, from source: RequestSource = .client, tried: [InstanceRecord] = [], without: [InstanceRecord] = [],
@@ -209,6 +214,21 @@ struct HomesTests {
         #expect(try place(of: here, from: .instance(.withoutStore)) == "not here")
         #expect(try place(of: here, from: .instance(.nobodyHasIt)) == "here, stateless")
         #expect(["other", "third"].contains(try place(of: here)), "their answers may be others now")
+    }
+
+    @Test("stand-ins are bounded: no store counts them, and an id stays genuine when its session is long over")
+    func tooManyStandIns() throws {
+        let homes = HomesTests { $0.maxSessions = 2 }
+        homes.cluster.lease = .lapsed(generation: 0)
+        homes.cluster.answersClaims { _ in .failure(Cluster.unavailable) }
+        let ids = (0..<3).map { _ in homes.record().id }
+        for id in ids.prefix(2) { #expect(try homes.place(of: id) == "here, stateless") }
+        let hits = LimitHits.total(.maxSessions)
+        let error = #expect(throws: StoreError.self) { try homes.place(of: ids[2]) }
+        #expect(error?.kind == .unavailable && error?.reason.contains("sessions.maxSessions") == true)
+        #expect(LimitHits.total(.maxSessions) > hits)
+        #expect(try homes.place(of: ids[1]) == "here, stateless")
+        #expect(homes.bench.gateway.sessionsInMemory == 2)
     }
 
     @Test("on its way out it stands in for what nobody else can serve, too")

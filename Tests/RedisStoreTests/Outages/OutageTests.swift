@@ -62,6 +62,8 @@ struct OutageTests {
         await store.rememberTask("task", lifetime: .seconds(60))
         #expect(await kind { try await store.append(2, "b", to: StreamID("s"), of: old.id) } == .unavailable)
         #expect(await kind { _ = try await store.claim(Sample.authority.make()) } == .unavailable)
+        #expect(try await store.claim(doomed.id) == .unknown, "what was deleted stays so")
+        #expect(try await store.claim(gone.id) == .unknown)
         #expect(await kind { _ = try await store.count() } == .unavailable)
         var expected = old
         expected.lastSeen = later
