@@ -47,7 +47,9 @@ extension RedisStore {
         if let reason = breaker.withLockedValue({ $0.isOpen ? $0.reason ?? "it did not answer" : nil }) {
             return "Redis is away: \(reason)"
         }
-        return state.withLockedValue { $0.refusal }
+        if let refusal = state.withLockedValue({ $0.refusal }) { return refusal }
+        if case .lapsed = lease { return "Redis has taken no heartbeat for the time of a lease: others take this instance for dead" }
+        return nil
     }
 
     /// Why the newest event could not be logged, in a sentence; nil while events are. It becomes nil again by itself.

@@ -22,6 +22,8 @@ final class InstanceRegistry: Sendable {
         /// Tests stop the heartbeats, as a frozen process would.
         var isFrozen = false
         var toldOtherSecret = false
+        /// The newest heartbeat was not taken.
+        var isRefused = false
     }
 
     let state: NIOLockedValueBox<State>

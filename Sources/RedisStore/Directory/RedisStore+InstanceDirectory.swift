@@ -36,7 +36,14 @@ extension RedisStore: InstanceDirectory {
             case .success(let reply): heard(reply, sentAt: sentAt)
             case .failure(let error):
                 counters.missedHeartbeats.add()
-                _ = failure(error)
+                guard case .failed(let reason) = failure(error) else { break }
+                let isNew = directory.state.withLockedValue { state in
+                    defer { state.isRefused = true }
+                    return !state.isRefused
+                }
+                if isNew {
+                    logger.error("Redis refuses heartbeats: others will take this instance for dead", metadata: ["reason": "\(reason)"])
+                }
             }
             let isDue = directory.state.withLockedValue { state in
                 state.isBeating = false
@@ -70,6 +77,9 @@ extension RedisStore: InstanceDirectory {
         let now = NIODeadline.now()
         agreed.heard(time, roundTrip: now - sentAt)
         breaker.withLockedValue { $0.succeeded(at: now) }
+        // It was a write.
+        noteWrite()
+        directory.state.withLockedValue { $0.isRefused = false }
         let peers = (parts[3].elements ?? []).compactMap { ReportedInstance($0) }
         let (regained, tellsSecret) = directory.state.withLockedValue { state in
             state.dataID = dataID

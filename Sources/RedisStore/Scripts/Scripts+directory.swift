@@ -37,11 +37,11 @@ extension Scripts {
             local time = now()
             redis.call('HSETNX', KEYS[1], 'id', ARGV[3])
             redis.call('HSETNX', KEYS[1], 'secret', ARGV[4])
-            local newest = tonumber(redis.call('HGET', KEYS[1], 'incarnations') or '0')
+            local newest = number(redis.call('HGET', KEYS[1], 'incarnations'))
             local incarnation = digits(math.max(newest + 1, time))
             redis.call('HSET', KEYS[1], 'incarnations', incarnation)
             local seen = redis.call('HGET', KEYS[2], 'seen')
-            local lives = seen and math.abs(time - tonumber(seen)) <= tonumber(ARGV[2]) and '1' or '0'
+            local lives = seen and math.abs(time - number(seen)) <= tonumber(ARGV[2]) and '1' or '0'
             return {'drawn', incarnation, redis.call('HGET', KEYS[1], 'id'), redis.call('HGET', KEYS[1], 'secret'), lives}
             """)
 
@@ -56,7 +56,7 @@ extension Scripts {
             local time = now()
             local known = redis.call('HGET', KEYS[2], 'incarnation')
             local id = redis.call('HGET', KEYS[1], 'id')
-            if known and tonumber(known) > tonumber(ARGV[8]) then return {'replaced', id or '', '1', {}, digits(time)} end
+            if known and number(known) > tonumber(ARGV[8]) then return {'replaced', id or '', '1', {}, digits(time)} end
             local outcome = 'alive'
             if id ~= ARGV[3] then
               outcome = 'lost'
@@ -67,10 +67,10 @@ extension Scripts {
               redis.call('HSETNX', KEYS[1], 'secret', ARGV[5])
               redis.call('HSET', KEYS[1], 'recovering', digits(time + tonumber(ARGV[6])))
             end
-            if tonumber(redis.call('HGET', KEYS[1], 'incarnations') or '0') < tonumber(ARGV[8]) then
+            if number(redis.call('HGET', KEYS[1], 'incarnations')) < tonumber(ARGV[8]) then
               redis.call('HSET', KEYS[1], 'incarnations', ARGV[8])
             end
-            local beat = tonumber(redis.call('HGET', KEYS[1], 'beat') or '0')
+            local beat = number(redis.call('HGET', KEYS[1], 'beat'))
             if (time - beat) * 2 > tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], 'grace', digits(time + tonumber(ARGV[2]))) end
             redis.call('HSET', KEYS[1], 'beat', digits(time))
             register(KEYS[2], time, 7)

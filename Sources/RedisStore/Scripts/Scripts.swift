@@ -11,6 +11,8 @@ enum Scripts {
         local P = ARGV[1]
         -- Lua would write large numbers with an exponent.
         local function digits(n) return string.format('%.0f', n) end
+        -- Of what should be one, and may have been written by anybody.
+        local function number(text) return tonumber(text or '0') or 0 end
         local function now()
           local t = redis.call('TIME')
           return t[1] * 1000 + math.floor(t[2] / 1000)
@@ -37,10 +39,10 @@ enum Scripts {
         local function alive(name, incarnation, time, lease)
           local r = redis.call('HMGET', P .. 'instance:' .. name, 'incarnation', 'seen', 'address', 'version', 'colour', 'started', 'draining', 'bus')
           if not r[1] or (incarnation and r[1] ~= incarnation) then return nil end
-          if math.abs(time - tonumber(r[2])) > lease then
+          if math.abs(time - number(r[2])) > lease then
             local c = redis.call('HMGET', P .. 'cluster', 'grace', 'beat')
-            local grace = tonumber(c[1] or '0')
-            local isSilent = (time - tonumber(c[2] or '0')) * 2 > lease
+            local grace = number(c[1])
+            local isSilent = (time - number(c[2])) * 2 > lease
             if not isSilent and (time >= grace or grace - time > lease) then return nil end
           end
           return {name, r[1], r[3], r[4], r[5], r[6], r[7], r[8]}

@@ -27,6 +27,22 @@ struct DirectoryTests {
         await two.close()
     }
 
+    @Test("records that are garbage are those of dead instances; they stop nobody")
+    func garbage() async throws {
+        let bench = try Bench()
+        let one = try await bench.open("one")
+        try await one.raw("SADD", one.keys.instances, "ghost")
+        try await one.raw("HSET", one.keys.instance("ghost"), "incarnation", "5", "seen", "garbage")
+        try await one.raw("HSET", one.keys.cluster, "incarnations", "x", "grace", "y", "beat", "z")
+        let two = try await bench.open("two")
+        #expect(two.identity.incarnation > one.identity.incarnation)
+        try await eventually("they see each other") {
+            one.peers.map(\.identity) == [two.identity] && two.peers.map(\.identity) == [one.identity]
+        }
+        await one.close()
+        await two.close()
+    }
+
     @Test("an instance whose address no other reaches is passed over, which is logged once")
     func unaddressed() async throws {
         let bench = try Bench()

@@ -184,6 +184,21 @@ struct OutageTests {
         await store.close()
     }
 
+    @Test("a refusal for want of memory shows and is logged once, and is over when Redis takes the next heartbeat", .timeLimit(.minutes(1)))
+    func refusal() async throws {
+        let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
+        let log = RecordingLog()
+        let store = try await bench.open(logger: log.logger)
+        try await store.raw("CONFIG", "SET", "maxmemory", "1")
+        try await eventually("it shows") { store.failure?.contains("OOM") == true }
+        try await eventually("the lease lapses") { if case .lapsed = store.lease { true } else { false } }
+        try await store.raw("CONFIG", "SET", "maxmemory", "0")
+        try await eventually("it is over, though nothing else is written") { store.failure == nil }
+        #expect(log.messages.count { $0.contains("Redis refuses heartbeats") } == 1)
+        await store.close()
+    }
+
     @Test("a store that is closed writes what it kept, when Redis is back just then")
     func close() async throws {
         let bench = try Bench(isOwn: true)
