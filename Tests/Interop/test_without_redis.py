@@ -44,8 +44,13 @@ def stand_ins(cluster: Cluster, session: RawSession) -> list[str]:
 async def test_homes_go_on_and_one_instance_stands_in_for_one_that_is_gone(cluster: Cluster) -> None:
     assert isinstance(cluster.redis, Redis)
     victim = cluster.instances[1]
-    async with RawSession(cluster.url) as lost, RawSession(cluster.url) as kept:
-        for session, is_victims in ((lost, True), (kept, False)):
+    async with (
+        RawSession(cluster.url) as lost,
+        RawSession(cluster.url) as kept,
+        RawSession(f"{cluster.base_url}/servers/own/mcp") as single,
+        RawSession(cluster.url, "2025-03-26") as old,
+    ):
+        for session, is_victims in ((lost, True), (kept, False), (single, True), (old, True)):
             await session.initialize()
             while (home(cluster, session) is victim) != is_victims:
                 session.session_id = None
@@ -63,6 +68,13 @@ async def test_homes_go_on_and_one_instance_stands_in_for_one_that_is_gone(clust
         assert len(stand_ins(cluster, lost)) == 1
         assert stand_ins(cluster, kept) == []
 
+        # A session of one server's endpoint, and one of a revision with batches, have nothing but their ids, either.
+        for session, tool in ((single, "pid"), (old, "own__pid")):
+            call = session.message("tools/call", {"name": tool, "arguments": {}})
+            for _ in range(4):
+                response = await session.post([call] if session is old else call)
+                assert response.status_code == 200, f"{response.status_code} {response.text}"
+
         cluster.redis.start_again()
         victim.start()
         wait_until("all are well", lambda: all(one.health()["components"]["store"]["status"] == "ok" for one in cluster.instances), 15)
@@ -71,3 +83,26 @@ async def test_homes_go_on_and_one_instance_stands_in_for_one_that_is_gone(clust
         assert len(after) == 1 and not after & found
         assert {await pid(kept, "own") for _ in range(4)} == {processes["own"]}
         assert home(cluster, lost).name in {one.name for one in cluster.instances}
+
+
+async def test_an_instance_that_is_frozen_meanwhile_holds_nobody_up_whose_home_is_another(cluster: Cluster) -> None:
+    assert isinstance(cluster.redis, Redis)
+    frozen, home_of_kept = cluster.instances[0], cluster.instances[1]
+    async with RawSession(home_of_kept.url) as kept:
+        await kept.initialize()
+        process = await pid(kept, "own")
+        cluster.redis.kill_all()
+        frozen.freeze()
+        try:
+            # Once the frozen one has been waited for, in vain, it is asked for nothing more.
+            wait_until("its lease has lapsed", lambda: home_of_kept.health()["components"]["store"]["status"] == "degraded", 15)
+            call = {"name": "own__pid", "arguments": {}}
+            answers = [(await kept.post(kept.message("tools/call", call))).json() for _ in range(8)]
+            assert sum("error" in answer for answer in answers) <= 1, answers
+            assert {answer["result"]["structuredContent"]["pid"] for answer in answers if "error" not in answer} == {process}
+            assert await pid(kept, "own") == process
+        finally:
+            frozen.thaw()
+            cluster.redis.start_again()
+        wait_until("all are well", lambda: all(one.health()["components"]["store"]["status"] == "ok" for one in cluster.instances), 15)
+        assert await pid(kept, "own") == process

@@ -11,8 +11,10 @@ extension Gateway {
     /// - Parameters:
     ///   - source: who sent the request. What an instance sent is served here or not at all: one hop at most.
     ///   - tried: the instances that this request was sent to in vain.
+    ///   - traits: what is taken for the session's when nobody can look it up.
     public func locate(
         _ id: SessionID, from source: RequestSource = .client, tried: TriedInstances = TriedInstances(),
+        traits: SessionTraits = SessionTraits(),
         completion: @escaping @Sendable (Result<SessionPlace, StoreError>) -> Void
     ) {
         guard let cluster else {
@@ -36,25 +38,25 @@ extension Gateway {
                 registry.touch(session, now: now)
                 return completion(.success(.here(session)))
             // Others may have taken it over since it was claimed.
-            case .held: return claim(id, for: source, tried: tried, in: cluster, completion: completion)
+            case .held: return claim(id, for: source, tried: tried, traits, in: cluster, completion: completion)
             case .lapsed: return completion(.success(placeWithoutLease(of: session, for: source, tried: tried, in: cluster)))
             }
         }
         // Of what is known there was a session.
-        if source.isClient, let home = knownHome(of: id, in: cluster), !tried.contains(home) {
+        if source.isClient, let home = knownHome(of: id, in: cluster), !tried.contains(home), !isSilent(home) {
             return completion(.success(.elsewhere(home)))
         }
         guard authority.isGenuine(id) else { return completion(.success(.unknown)) }
         // On its way out it takes nothing over.
         guard !isDraining else {
             return completion(
-                Result { () throws(StoreError) in try placeWithoutClaim(of: id, for: source, tried: tried, in: cluster) })
+                Result { () throws(StoreError) in try placeWithoutClaim(of: id, for: source, tried: tried, traits, in: cluster) })
         }
-        claim(id, for: source, tried: tried, in: cluster, completion: completion)
+        claim(id, for: source, tried: tried, traits, in: cluster, completion: completion)
     }
 
     private func claim(
-        _ id: SessionID, for source: RequestSource, tried: TriedInstances, in cluster: ClusterServices,
+        _ id: SessionID, for source: RequestSource, tried: TriedInstances, _ traits: SessionTraits, in cluster: ClusterServices,
         completion: @escaping @Sendable (Result<SessionPlace, StoreError>) -> Void
     ) {
         let generation = cluster.directory.lease.generation
@@ -75,7 +77,7 @@ extension Gateway {
                 completion(.success(.unknown))
             case .failure(let error) where error.kind == .unavailable:
                 completion(
-                    Result { () throws(StoreError) in try self.placeWithoutClaim(of: id, for: source, tried: tried, in: cluster) })
+                    Result { () throws(StoreError) in try self.placeWithoutClaim(of: id, for: source, tried: tried, traits, in: cluster) })
             case .failure(let error): completion(.failure(error))
             }
         }

@@ -23,10 +23,10 @@ extension Gateway {
     ///
     /// - Throws: when this instance is to stand in for its home, and has as many sessions in memory as there may be.
     func placeWithoutClaim(
-        of id: SessionID, for source: RequestSource, tried: TriedInstances, in cluster: ClusterServices
+        of id: SessionID, for source: RequestSource, tried: TriedInstances, _ traits: SessionTraits, in cluster: ClusterServices
     ) throws(StoreError) -> SessionPlace {
         switch (source, cluster.directory.lease) {
-        case (.instance(.nobodyHasIt), .lapsed): return .here(try standIn(for: id))
+        case (.instance(.nobodyHasIt), .lapsed): return .here(try standIn(for: id, traits))
         case (.instance(.withoutStore), .lapsed): return .notHere
         case (.instance, _): return .moving
         case (.client, let lease):
@@ -37,8 +37,8 @@ extension Gateway {
             }
             // The store is there and has yet to be made whole: whoever has the session is about to write it again. Or another may have it, or
             // soon look it up.
-            guard case .lapsed = lease, tried.allAreWithout else { return .moving }
-            guard let peer = standInPeer(for: id, tried: tried, in: cluster) else { return .here(try standIn(for: id)) }
+            guard case .lapsed = lease, tried.allAreWithout, !cluster.directory.peers.contains(where: isSilent) else { return .moving }
+            guard let peer = standInPeer(for: id, tried: tried, in: cluster) else { return .here(try standIn(for: id, traits)) }
             return .standIn(peer)
         }
     }
@@ -53,7 +53,7 @@ extension Gateway {
 
     /// A session that nobody can look up: the id says that the cluster made it, and nothing else is known of it (DESIGN decision 8). It is let go
     /// as soon as the store is back, and until then is served here and nowhere else.
-    private func standIn(for id: SessionID) throws(StoreError) -> Session {
+    private func standIn(for id: SessionID, _ traits: SessionTraits) throws(StoreError) -> Session {
         let now = clock.now()
         if let session = registry[id] {
             registry.touch(session, now: now)
@@ -68,7 +68,8 @@ extension Gateway {
         }
         logger.warning("session served without the store: only its id is known", metadata: ["session": "\(id.shortened)"])
         let record = SessionRecord(
-            id: id, clientID: "unknown", revision: .latestLegacy, server: nil, initializeParams: initializeParams(named: "unknown"),
+            id: id, clientID: "unknown", revision: traits.revision, server: traits.server,
+            initializeParams: initializeParams(named: "unknown"),
             createdAt: now, lastSeen: now)
         return registry.insert(Session(record: record, gateway: self, isStateless: true))
     }

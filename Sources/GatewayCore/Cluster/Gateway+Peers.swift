@@ -2,7 +2,7 @@
 extension Gateway {
     /// An instance that may be asked in this one's place; nil when there is none that was not asked already.
     func successor(tried: TriedInstances, in cluster: ClusterServices) -> InstanceRecord? {
-        let candidates = cluster.directory.peers.filter { !$0.isDraining && !tried.contains($0) }
+        let candidates = cluster.directory.peers.filter { !$0.isDraining && !tried.contains($0) && !isSilent($0) }
         return candidates.randomElement()
     }
 
@@ -15,6 +15,15 @@ extension Gateway {
     /// Whether an instance that a request was sent to is still alive.
     public func isAlive(_ instance: InstanceIdentity) -> Bool {
         cluster?.directory.peers.contains { $0.identity == instance } ?? false
+    }
+
+    /// An instance has not begun to answer a request, and without the store nobody learns whether it lives.
+    public func fellSilent(_ instance: InstanceIdentity) { silentInstances.add(instance) }
+
+    /// Whether an instance is left alone for a while, because it did not answer. Where the store is reached, that says who lives.
+    func isSilent(_ instance: InstanceRecord) -> Bool {
+        guard case .withoutStore = forwardReason else { return false }
+        return silentInstances.contains(instance.identity)
     }
 
     /// What this instance can say of what it passes on.

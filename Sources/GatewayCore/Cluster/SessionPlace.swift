@@ -1,3 +1,5 @@
+public import MCPProtocol
+
 /// Where a request of a session is served.
 public enum SessionPlace: Sendable {
     /// Here.
@@ -12,6 +14,19 @@ public enum SessionPlace: Sendable {
     case moving
     /// There is no such session: the id is forged, or it has ended or expired.
     case unknown
+}
+
+/// What a request itself says of its session, for an instance that stands in for the session's home and knows nothing else of it.
+public struct SessionTraits: Sendable, Hashable {
+    /// The one server of the endpoint; nil for all.
+    public let server: String?
+    public let revision: Revision
+
+    /// - Parameter revision: what the request names; one that names none is of 2025-03-26 (2025-11-25, basic/transports, "Protocol Version Header").
+    public init(server: String? = nil, revision: Revision? = nil) {
+        self.server = server
+        self.revision = revision ?? .v2025_03_26
+    }
 }
 
 /// Who sends a request.

@@ -69,7 +69,7 @@ extension ClientConnection {
                     error: RPCError(code: .invalidRequest, message: "Mcp-Session-Id is missing; send initialize first")), closing: false)
         }
         guard let id = SessionID(text) else { return refuse(noSession, closing: false) }
-        find(id) { connection, result in
+        find(id, revision: admitted.revision) { connection, result in
             switch result {
             case .success(let session?) where session.server == connection.endpointServer:
                 connection.request.session = session.id

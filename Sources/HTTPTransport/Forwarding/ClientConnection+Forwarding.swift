@@ -55,14 +55,17 @@ extension ClientConnection {
     /// Finds the session that the request is of; `body` runs on the loop when the request is to be served here, or its session not to be
     /// found. Otherwise another instance serves it.
     ///
-    /// - Parameter keepsRequest: the request as it came is still needed when it is served here.
+    /// - Parameters:
+    ///   - revision: what the request names.
+    ///   - keepsRequest: the request as it came is still needed when it is served here.
     func find(
-        _ id: SessionID, keepsRequest: Bool = false,
+        _ id: SessionID, revision: Revision? = nil, keepsRequest: Bool = false,
         _ body: @escaping @Sendable (ClientConnection, Result<Session?, StoreError>) -> Void
     ) {
         let number = requestNumber
         let handle = handle
-        server.gateway.locate(id, from: request.source, tried: forwardable?.tried ?? TriedInstances()) { result in
+        let traits = SessionTraits(server: endpointServer, revision: revision)
+        server.gateway.locate(id, from: request.source, tried: forwardable?.tried ?? TriedInstances(), traits: traits) { result in
             handle.onLoop { connection in
                 guard connection.requestNumber == number else { return }
                 switch result {
@@ -72,7 +75,7 @@ extension ClientConnection {
                 case .success(.unknown): body(connection, .success(nil))
                 case .failure(let error): body(connection, .failure(error))
                 case .success(let place):
-                    connection.forwardable?.retry = { $0.find(id, keepsRequest: keepsRequest, body) }
+                    connection.forwardable?.retry = { $0.find(id, revision: revision, keepsRequest: keepsRequest, body) }
                     connection.seek(id, at: place)
                 }
             }
@@ -204,9 +207,12 @@ extension ClientConnection {
 
     /// A request that waits at an instance which is not alive any more would wait for ever.
     func checkForwardTarget() {
-        guard case .forwarding(let forward) = state, !server.gateway.isAlive(forward.target.identity),
-            !forward.mayStillAnswer(server.settings)
-        else { return }
+        guard case .forwarding(let forward) = state else { return }
+        if forward.isOverdue(server.settings) {
+            server.gateway.fellSilent(forward.target.identity)
+            return forward.targetDied()
+        }
+        guard !server.gateway.isAlive(forward.target.identity), !forward.mayStillAnswer(server.settings) else { return }
         forward.targetDied()
     }
 

@@ -62,6 +62,12 @@ final class Forward: PeerResponseReceiver {
         return session == nil && NIODeadline.now() - lastHeard < patience
     }
 
+    /// Whether the instance has had the time to begin an answer, and has not. Asked only where the store cannot say whether it lives: it may be frozen.
+    func isOverdue(_ settings: HTTPTransportSettings) -> Bool {
+        reason != .withStore && session != nil && !hasBegun
+            && NIODeadline.now() - lastHeard >= settings.firstEventWait + Self.graceOfUnlisted
+    }
+
     /// How long one that is not heard of may take to begin an answer, beyond what a stream's beginning takes anyway.
     private static let graceOfUnlisted = TimeAmount.seconds(3)
 
