@@ -24,7 +24,7 @@ public struct RedisStoreInstance: Sendable, Hashable {
 public struct RedisStoreOptions: Sendable {
     /// What every key begins with (`store.redis.keyPrefix`).
     public var keyPrefix = "mcp:"
-    /// How long a session lives from when it was seen last (`sessions.ttl`). Its keys live a little longer, so that the sweep finds them.
+    /// How long a session lives from when it was seen last (`sessions.timeToLive`). Its keys live a little longer, so that the sweep finds them.
     public var sessionTTL: Duration = .seconds(24 * 3600)
     /// How often the instance tells that it lives (`cluster.heartbeat`).
     public var heartbeat: Duration = .seconds(1)

@@ -52,7 +52,7 @@ class Homes:
                 mine.append(now)
 
     def problems(self) -> list[str]:
-        found = []
+        found = [] if self._seen else ["nobody's home was seen in Redis"]
         for client, seen in self._seen.items():
             for before, after in zip(seen, seen[1:]):
                 if after[0] < before[0] or after[0] == before[0] and after[1] and after != before and before[1]:
