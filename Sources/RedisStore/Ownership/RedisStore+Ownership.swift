@@ -15,6 +15,7 @@ extension RedisStore: Ownership {
                 arguments: [
                     .text(id.description), .text(identity.name), .text(String(identity.incarnation)), .integer(aliveSince.milliseconds),
                     .integer(options.lease.milliseconds), .text(directory.state.withLockedValue { $0.dataID }),
+                    sessions.isReleasing(id) ? "1" : "0",
                 ])
         } handle: { [self] reply, turn in
             @Sendable func end(_ result: Result<HomeClaim, StoreError>) { finish(turn) { completion(result) } }
@@ -75,7 +76,7 @@ extension RedisStore: Ownership {
     }
 
     public func release(_ ids: [SessionID], completion: @escaping Completion<Void>) {
-        let released = ids.compactMap { id in sessions.epoch(of: id).map { (id: id, epoch: $0) } }
+        let released = sessions.setReleasing(ids, true)
         guard !released.isEmpty else { return pass { completion(.success(())) } }
         query("give sessions back", isWrite: true) { [self] in
             .script(
@@ -90,6 +91,8 @@ extension RedisStore: Ownership {
                     _ = sessions.forget(id)
                     recent.forget(id)
                 }
+            } else {
+                _ = sessions.setReleasing(released.filter { sessions.epoch(of: $0.id) == $0.epoch }.map(\.id), false)
             }
             completion(result)
         }

@@ -4,7 +4,7 @@ extension Scripts {
     /// Makes the caller the home of a session, unless it has one that is alive.
     ///
     /// KEYS: session, cluster, record of the caller. ARGV: prefix, id, name and incarnation of the caller, alive since, milliseconds of the lease,
-    /// the id of the data that the caller knows. Result: `mine`, the epoch, then fields and values of the session; `elsewhere` and the
+    /// the id of the data that the caller knows, `1` if it is giving the session back: that may come behind this, and must not undo it. Result: `mine`, the epoch, then fields and values of the session; `elsewhere` and the
     /// instance; `unknown`; `recovering` (not there, but the data was lost and is being written again); `replaced` (a later life of the caller's name runs).
     static let claim = RedisScript(
         common + alive + """
@@ -16,10 +16,10 @@ extension Scripts {
               return {'unknown'}
             end
             if tonumber(s[1]) < tonumber(ARGV[5]) then return {'unknown'} end
-            if s[3] == ARGV[4] then return {'mine', s[4], redis.call('HGETALL', KEYS[1])} end
+            if s[3] == ARGV[4] and ARGV[8] ~= '1' then return {'mine', s[4], redis.call('HGETALL', KEYS[1])} end
             local own = redis.call('HGET', KEYS[3], 'incarnation')
             if own and tonumber(own) > tonumber(ARGV[4]) then return {'replaced'} end
-            if s[3] ~= '' then
+            if s[3] ~= '' and s[3] ~= ARGV[4] then
               local home = alive(s[2], s[3], time, tonumber(ARGV[6]))
               if home then return {'elsewhere', home} end
             end

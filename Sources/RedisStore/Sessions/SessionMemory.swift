@@ -21,6 +21,8 @@ struct HeldSession: Sendable {
 
     /// Redis did not hear when it was seen last.
     var isUntouched = false
+    /// It is being given back.
+    var isReleasing = false
 
     var isDirty: Bool { phase == .backlog || backlogWrites > 0 || isUntouched }
 }
@@ -109,6 +111,18 @@ final class SessionMemory: Sendable {
             state.attributeWrites += held.backlogWrites
         }
     }
+
+    /// The epochs of those that are at home here, which are being given back from now on, or are not after all.
+    func setReleasing(_ ids: [SessionID], _ isReleasing: Bool) -> [(id: SessionID, epoch: UInt64)] {
+        state.withLockedValue { state in
+            ids.compactMap { id in
+                state.held[id]?.isReleasing = isReleasing
+                return state.held[id].map { (id, $0.epoch) }
+            }
+        }
+    }
+
+    func isReleasing(_ id: SessionID) -> Bool { state.withLockedValue { $0.held[id]?.isReleasing == true } }
 
     func forget(_ id: SessionID) -> HeldSession? { state.withLockedValue { $0.remove(id) } }
 

@@ -1,5 +1,6 @@
 import GatewayCore
 import NIOCore
+import RESP
 import Testing
 
 @testable import RedisStore
@@ -28,6 +29,26 @@ struct OwnershipTests {
             #expect(home.address.authority == "127.0.0.1:1")
         }
         for store in [one, two, three] { await store.close() }
+    }
+
+    @Test("a session that is claimed while it is given back stays, also when the two change places on a new connection")
+    func claimedWhileReleased() async throws {
+        let bench = try Bench()
+        let (one, two) = (try await bench.open("one"), try await bench.open("two"))
+        let session = Sample.session()
+        try await one.create(session)
+        let late = one.sessions.setReleasing([session.id], true)
+        #expect(try await one.claim(session.id) == .mine(session, wasMine: false), "under a new epoch")
+        _ = try await one.future(
+            .script(
+                Scripts.release,
+                arguments: [.text(String(one.identity.incarnation))] + late.flatMap { [.text($0.id.description), .text(String($0.epoch))] })
+        ).get()
+        guard case .elsewhere = try await two.claim(session.id) else { return #expect(Bool(false), "it has a home") }
+        try await one.setAttribute(.logLevel, of: session.id, to: "1")
+        try await one.release([session.id])
+        guard case .mine = try await two.claim(session.id) else { return #expect(Bool(false), "it was given back") }
+        for store in [one, two] { await store.close() }
     }
 
     @Test("a session is at home where it was made, until it is given back")
