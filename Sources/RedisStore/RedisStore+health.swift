@@ -38,9 +38,6 @@ extension RedisStore {
     /// What the connection to Redis has done since it was opened.
     public var redisStatistics: RedisStatistics { client.statistics }
 
-    /// Whether Redis can be reached, now.
-    public var redisState: RedisClientState { client.state }
-
     /// Why the store does not work as it ought to, in a sentence; nil while it does. It becomes nil again by itself.
     public var failure: String? {
         if directory.isReplaced { return "another process runs as instance \(identity.name)" }

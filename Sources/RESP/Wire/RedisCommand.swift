@@ -53,7 +53,4 @@ public struct RedisCommand: Sendable {
         for argument in arguments { argument.write(to: &buffer) }
         bytes = buffer
     }
-
-    /// Bytes on the wire.
-    public var encodedBytes: Int { bytes.readableBytes }
 }
