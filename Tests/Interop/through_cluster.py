@@ -246,7 +246,7 @@ class ClusteredGateway(Gateway):
             assert not problems, "\n".join(problems)
             self.assert_no_orphans()
         finally:
-            self.cluster.kill()
+            self.cluster.end_at_once()
             self.recorder.close()
 
     def _assert_every_instance_had_its_turn(self) -> None:
