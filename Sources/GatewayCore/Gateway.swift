@@ -12,7 +12,7 @@ public final class Gateway: Sendable {
     /// Nil when there is one instance only.
     let cluster: ClusterServices?
     let knownHomes: KnownHomes
-    let silentInstances: SilentInstances
+    let silentInstances = SilentInstances()
     private let signals: InstanceSignals?
     let authority: SessionIDAuthority
     public let clock: GatewayClock
@@ -89,7 +89,6 @@ public final class Gateway: Sendable {
         self.sessions = sessions
         self.events = events
         self.cluster = cluster
-        silentInstances = SilentInstances()
         knownHomes = KnownHomes(capacity: settings.maxSessions)
         signals = cluster.map(InstanceSignals.init)
         self.authority = authority

@@ -7,6 +7,15 @@ extension Scripts {
 
         """
 
+    /// How a write for a session begins. KEYS: session first. ARGV: prefix, incarnation and epoch of the caller first. Ends with `missing` or `fenced`
+    /// unless the session is at home there.
+    private static let fenced =
+        common + """
+            local refusal = fence(KEYS[1], ARGV[2], ARGV[3])
+            if refusal then return {refusal} end
+
+            """
+
     /// Adds a stream.
     ///
     /// A stream that is there as it was asked for is no other: it comes from a call whose outcome was unknown.
@@ -14,9 +23,7 @@ extension Scripts {
     /// `<session>:<stream>`, name, kind, request ids, created, `1` if it has ended, newest sequence, milliseconds that the keys
     /// live, requests that may be worked on twice. Result: `ok`, `exists`, `missing` or `fenced`.
     static let open = RedisScript(
-        common + """
-            local refusal = fence(KEYS[1], ARGV[2], ARGV[3])
-            if refusal then return {refusal} end
+        fenced + """
             local known = redis.call('HMGET', KEYS[2], 'kind', 'created', 'requests', 'last')
             if known[1] then
               if known[1] == ARGV[6] and known[2] == ARGV[8] and known[3] == ARGV[7] and known[4] == ARGV[10] then return {'ok'} end
@@ -40,9 +47,7 @@ extension Scripts {
     /// that is there; `missing`, `fenced`; `none` (no such stream), `ended`, `behind` and the newest sequence (not greater), `gap` (an event
     /// that was asked for before is not there yet).
     static let append = RedisScript(
-        common + clock + """
-            local refusal = fence(KEYS[1], ARGV[2], ARGV[3])
-            if refusal then return {refusal} end
+        fenced + clock + """
             local r = redis.call('HMGET', KEYS[2], 'last', 'ended', 'bytes')
             if not r[1] then return {'none'} end
             local last, sequence = tonumber(r[1]), tonumber(ARGV[6])
@@ -87,9 +92,7 @@ extension Scripts {
     /// milliseconds that the keys live, `1` if the stream has ended, then sequence and message of each event.
     /// Result: `ok` and how many were missing; `missing`, `fenced`, `none`.
     static let replay = RedisScript(
-        common + """
-            local refusal = fence(KEYS[1], ARGV[2], ARGV[3])
-            if refusal then return {refusal} end
+        fenced + """
             local r = redis.call('HMGET', KEYS[2], 'last', 'bytes')
             if not r[1] then return {'none'} end
             local last, bytes, added = tonumber(r[1]), tonumber(r[2]), 0
@@ -114,9 +117,7 @@ extension Scripts {
     /// KEYS: session, record of the stream, its events. ARGV: prefix, incarnation and epoch of the caller, sequence.
     /// Result: `ok`, `missing`, `fenced` or `none`.
     static let retract = RedisScript(
-        common + """
-            local refusal = fence(KEYS[1], ARGV[2], ARGV[3])
-            if refusal then return {refusal} end
+        fenced + """
             local r = redis.call('HMGET', KEYS[2], 'last', 'bytes')
             if not r[1] then return {'none'} end
             if tonumber(r[1]) < tonumber(ARGV[4]) then redis.call('HSET', KEYS[2], 'last', ARGV[4]) end
@@ -133,9 +134,7 @@ extension Scripts {
     /// KEYS: session, record of the stream. ARGV: prefix, incarnation and epoch of the caller, how often.
     /// Result: `ok`, `missing`, `fenced`, `none` or `ended`.
     static let setRepetitions = RedisScript(
-        common + """
-            local refusal = fence(KEYS[1], ARGV[2], ARGV[3])
-            if refusal then return {refusal} end
+        fenced + """
             local hasEnded = redis.call('HGET', KEYS[2], 'ended')
             if not hasEnded then return {'none'} end
             if hasEnded == '1' then return {'ended'} end
@@ -148,9 +147,7 @@ extension Scripts {
     /// KEYS: session, record of the stream, its events, streams by age. ARGV: prefix, incarnation and epoch of the caller, `<session>:<stream>`.
     /// Result: `ok`, `missing` or `fenced`; `none`.
     static let end = RedisScript(
-        common + """
-            local refusal = fence(KEYS[1], ARGV[2], ARGV[3])
-            if refusal then return {refusal} end
+        fenced + """
             local created = redis.call('HGET', KEYS[2], 'created')
             if not created then return {'none'} end
             ended(KEYS[2])

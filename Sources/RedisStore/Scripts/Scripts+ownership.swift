@@ -4,8 +4,8 @@ extension Scripts {
     /// Makes the caller the home of a session, unless it has one that is alive.
     ///
     /// KEYS: session, cluster, record of the caller. ARGV: prefix, id, name and incarnation of the caller, alive since, milliseconds of the lease,
-    /// the id of the data that the caller knows, `1` if it is giving the session back: that may come behind this, and must not undo it. Result: `mine`, the epoch, then fields and values of the session; `elsewhere` and the
-    /// instance; `unknown`; `recovering` (not there, but the data was lost and is being written again); `replaced` (a later life of the caller's name runs).
+    /// the id of the data that the caller knows, `1` if it is giving the session back: that may come behind this, and must not undo it.
+    /// Result: `mine`, the epoch, then fields and values of the session; `elsewhere` and the instance; `unknown`; `recovering` (not there, but the data was lost and is being written again); `replaced` (a later life of the caller's name runs).
     static let claim = RedisScript(
         common + alive + """
             local time = now()

@@ -99,7 +99,7 @@ extension Scripts {
                 if tonumber(last) < tonumber(ARGV[at + 4]) then redis.call('HSET', stream, 'last', ARGV[at + 4]) end
                 if ARGV[at + 5] == '1' then ended(stream) end
               end
-              if tonumber(redis.call('HGET', stream, 'repetitions') or '0') < tonumber(ARGV[at + 7]) then
+              if number(redis.call('HGET', stream, 'repetitions')) < tonumber(ARGV[at + 7]) then
                 redis.call('HSET', stream, 'repetitions', ARGV[at + 7])
               end
               if ARGV[at + 5] == '1' then redis.call('ZADD', P .. 'aging', 'NX', ARGV[at + 3], name) end
