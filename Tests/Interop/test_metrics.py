@@ -160,12 +160,16 @@ def test_buckets_are_cumulative_and_agree_with_the_count(used: Gateway) -> None:
 
 
 def test_the_process_is_described_as_the_kernel_does(used: Gateway) -> None:
-    metrics = Metrics(used)
-    with open(f"/proc/{used.pid}/status") as file:
-        status = dict(line.split(":", 1) for line in file)
-    resident = int(status["VmRSS"].split()[0]) * 1024
-    assert metrics.value("process_resident_memory_bytes") == pytest.approx(resident, rel=0.2)
-    assert metrics.value("process_threads") == pytest.approx(int(status["Threads"]), abs=2)
+    def status() -> dict[str, int]:
+        with open(f"/proc/{used.pid}/status") as file:
+            values = dict(line.split(":", 1) for line in file)
+        return {"resident": int(values["VmRSS"].split()[0]) * 1024, "threads": int(values["Threads"])}
+
+    # The kernel may take pages back meanwhile.
+    before, metrics, after = status(), Metrics(used), status()
+    resident = sorted((before["resident"], after["resident"]))
+    assert 0.8 * resident[0] < metrics.value("process_resident_memory_bytes") < 1.2 * resident[1]
+    assert metrics.value("process_threads") == pytest.approx(after["threads"], abs=2)
     assert 5 < metrics.value("process_open_fds") < metrics.value("process_max_fds")
     assert 0 < metrics.value("process_cpu_seconds_total") < 60
     assert time.time() - 120 < metrics.value("process_start_time_seconds") < time.time() + 1

@@ -66,6 +66,9 @@ public final class Session: Sendable {
         var catalogues: [String: UpstreamCatalogue] = [:]
         /// It was made for a modern request that has become a task, and stays while the task does.
         var holdsTask = false
+        /// What the server asked for a task before it said that it has made the task: two streams of HTTP keep no order. Nil when no task is
+        /// being made. Not more than `inputs`.
+        var inputsOfNewTask: [ByteBuffer]?
     }
 
     /// A request of a server's that the client has not answered.

@@ -142,7 +142,9 @@ extension Gateway {
             let meta = json.slice(json.member("_meta", of: response.result))
             return state.modern(id: id, members: self.modernMembers("task", serverInfo: host.info?.serverInfo, meta: meta))
         })
-        if isObserved { send(exchange, to: host, splices: splices, task: task) { _ in exchange } }
+        guard isObserved else { return }
+        if !host.isShared { exchange.session.state.withLockedValue { $0.inputsOfNewTask = [] } }
+        send(exchange, to: host, splices: splices, task: task) { _ in exchange }
     }
 
     /// Sends a call with another `task`, or without any, than its client's.

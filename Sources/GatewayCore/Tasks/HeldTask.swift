@@ -142,6 +142,21 @@ final class HeldTask: Sendable {
     }
 }
 
+extension Session {
+    /// Keeps what the server asks for the task that it is making, until it is known. False when it makes none.
+    func keepsForNewTask(_ message: ByteBuffer) -> Bool {
+        state.withLockedValue { state in
+            state.inputsOfNewTask?.append(message)
+            return state.inputsOfNewTask != nil
+        }
+    }
+}
+
+extension Message {
+    /// Whether it belongs to a task of 2025-11-25 (basic/utilities/tasks, "Related Task Metadata").
+    var isOfTask: Bool { json.member(TasksExtension.relatedTask, of: routing.meta).isPresent }
+}
+
 /// All tasks whose processes are kept for them: bounded in number like parked exchanges, and in time by `idleTimeout` of the process and the time
 /// of a parked exchange after their end.
 final class HeldTasks: Sendable {
@@ -156,8 +171,14 @@ final class HeldTasks: Sendable {
 
     /// Keeps the process of the task's session from now on.
     func hold(_ owner: TaskOwner) {
-        owner.session.state.withLockedValue { $0.holdsTask = true }
-        let old = all.withLockedValue { $0.updateValue(HeldTask(owner: owner), forKey: owner.key) }
+        let task = HeldTask(owner: owner)
+        let asked = owner.session.state.withLockedValue { state in
+            defer { state.inputsOfNewTask = nil }
+            state.holdsTask = true
+            return state.inputsOfNewTask ?? []
+        }
+        asked.forEach(task.asked)
+        let old = all.withLockedValue { $0.updateValue(task, forKey: owner.key) }
         old?.release()
     }
 

@@ -274,6 +274,7 @@ extension UpstreamHost: UpstreamPeerOwner {
             peer.respond(RPCError(code: .internalError, message: "too many requests wait for the client").response(id: id), to: id)
             return
         }
+        if request.isOfTask, session.keepsForNewTask(bytes) { return }
         if let exchange = peer.newestExchange(), exchange.emit(.inputRequired(bytes)) { return }
         if session.isModern {
             if let task = gateway.heldTasks.task(of: session) { return task.asked(bytes) }

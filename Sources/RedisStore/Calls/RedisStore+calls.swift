@@ -69,9 +69,15 @@ extension RedisStore {
 
     /// Ends a call that needs nothing of Redis, in its turn.
     func pass(_ completion: @escaping @Sendable () -> Void) {
+        pass(after: client.eventLoop.makeSucceededVoidFuture(), completion)
+    }
+
+    /// The same with what another call comes to, which never fails.
+    func pass<Outcome: Sendable>(after outcome: EventLoopFuture<Outcome>, _ completion: @escaping @Sendable (Outcome) -> Void) {
         let turn = Turn(place: line.enter(), cost: 0)
         counters.queueDepth.add()
-        client.eventLoop.execute { self.finish(turn, completion) }
+        // Not on the caller's thread.
+        client.eventLoop.execute { outcome.whenSuccess { outcome in self.finish(turn) { completion(outcome) } } }
     }
 
     private func admit(_ turn: Turn, isWrite: Bool) -> CallFailure? {

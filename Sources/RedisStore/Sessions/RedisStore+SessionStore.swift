@@ -112,8 +112,13 @@ extension RedisStore: SessionStore {
     /// Deletes a session. While Redis is away, the deletion of one that is at home here is kept, up to `RedisStoreOptions.backlogWrites`.
     public func delete(_ id: SessionID, completion: @escaping Completion<Bool>) {
         let operation = "delete session \(id.shortened)"
-        // From here on nobody writes it again.
-        let held = sessions.forget(id)
+        let held: HeldSession?
+        switch sessions.beginDeletion(id, on: client.eventLoop) {
+        case .begun(let session): held = session
+        case .underWay(let outcome):
+            // Only one of many has deleted it.
+            return pass(after: outcome) { completion($0.map { _ in false }) }
+        }
         recent.forget(id)
         let fence = held.map { self.fence(epoch: $0.epoch) } ?? noFence
         perform(isWrite: true) { [self] _ in
@@ -139,6 +144,7 @@ extension RedisStore: SessionStore {
                 }
             }
             finish(turn) { completion(result) }
+            if held != nil { sessions.endDeletion(id, result) }
         }
     }
 

@@ -38,6 +38,8 @@ final class SessionMemory: Sendable {
         var deletions: [SessionID: UInt64] = [:]
         /// Deletions that Redis has heard of, but perhaps not its replica; with the epoch of the session.
         var recentDeletions: [SessionID: (epoch: UInt64, at: NIODeadline)] = [:]
+        /// Deletions of sessions of here that are under way.
+        var deleting: [SessionID: EventLoopPromise<Result<Bool, StoreError>>] = [:]
         /// Tasks that run here and until when they are remembered.
         var tasks: [String: (end: NIODeadline, isStored: Bool)] = [:]
         var attributeWrites = 0
@@ -207,6 +209,29 @@ final class SessionMemory: Sendable {
             state.deletions[id] = epoch
             return true
         }
+    }
+
+    enum Deletion {
+        /// With what was known of the session; nil when it was not at home here. Ends with `endDeletion`.
+        case begun(HeldSession?)
+        /// The same session is being deleted for somebody else. `outcome` succeeds on `eventLoop` with what that came to.
+        case underWay(outcome: EventLoopFuture<Result<Bool, StoreError>>)
+    }
+
+    /// Forgets a session that is to be deleted: from here on nobody writes it again. While the deletion of one that was at home here is under
+    /// way another one of the same session could not prove any more that it may.
+    func beginDeletion(_ id: SessionID, on eventLoop: any EventLoop) -> Deletion {
+        state.withLockedValue { state in
+            if let held = state.remove(id) {
+                state.deleting[id] = state.deleting[id] ?? eventLoop.makePromise()
+                return .begun(held)
+            }
+            return state.deleting[id].map { .underWay(outcome: $0.futureResult) } ?? .begun(nil)
+        }
+    }
+
+    func endDeletion(_ id: SessionID, _ outcome: Result<Bool, StoreError>) {
+        state.withLockedValue { $0.deleting.removeValue(forKey: id) }?.succeed(outcome)
     }
 
     /// Redis has deleted the session.

@@ -19,7 +19,8 @@ final class ScriptedServer: Sendable {
     init(
         _ name: String, isolation: Isolation = .shared, capabilities: String = #"{"tools":{"listChanged":true}}"#,
         filter: ToolFilter = .everything,
-        lists: [CatalogueKind: String] = [:], answersInitialize: Bool = true, era: EraPolicy = .legacy, hints: String = ""
+        lists: [CatalogueKind: String] = [:], answersInitialize: Bool = true, answersLists: Bool = true, era: EraPolicy = .legacy,
+        hints: String = ""
     ) {
         self.era = era
         self.name = name
@@ -37,6 +38,7 @@ final class ScriptedServer: Sendable {
                 } else if message.methodName == .subscriptionsListen {
                     link.acknowledge(message)
                 } else if let kind = CatalogueKind(listMethod: message.methodName) {
+                    guard answersLists else { return }
                     link.answer(message, result: "{\"\(kind.resultKey)\":[\(box.withLockedValue { $0[kind] } ?? "")]\(hints)}")
                 } else if message.methodName == .loggingSetLevel {
                     link.answer(message, result: "{}")

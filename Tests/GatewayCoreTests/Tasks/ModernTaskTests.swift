@@ -147,6 +147,43 @@ import Testing
         #expect(server.factory.links.last === own)
     }
 
+    @Test("what is asked for a task before the server has said that it made one is asked by the task", arguments: [true, false])
+    func earlyInput(isMarked: Bool) throws {
+        let server = server(isolation: .session)
+        let bench = GatewayBench([server])
+        let call = try bench.modern("tools/call", #""name":"s__t""#, capabilities: Self.declared)
+        let own = server.link
+        let mark = isMarked ? #""_meta":{"io.modelcontextprotocol/related-task":{"taskId":"T1"}},"# : ""
+        // Streams of HTTP keep no order among them.
+        own.receive(
+            #"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{\#(mark)"message":"Who?","requestedSchema":{}}}"#)
+        bench.settle()
+        guard isMarked else { return #expect(call.sink.text("resultType") == "input_required") }
+        #expect(call.sink.texts.isEmpty)
+        own.answer(try #require(own.messages(of: .toolsCall).last), result: #"{"task":{\#(Self.task)}}"#)
+        bench.settle()
+        #expect(call.sink.text("resultType") == "task" && call.sink.text("taskId") == "s__T1")
+        let asked = try get(bench)
+        try answerGet(server, status: "input_required", bench)
+        #expect(asked.sink.text("status") == "input_required")
+        #expect(asked.sink.result("inputRequests")?.contains("Who?") == true)
+    }
+
+    @Test("a call waits until it is known which tools run as tasks")
+    func unknownTools() throws {
+        let server = ScriptedServer("s", capabilities: Self.capabilities, answersLists: false)
+        let bench = GatewayBench([server])
+        let call = try bench.modern("tools/call", #""name":"s__t""#, capabilities: Self.declared)
+        #expect(server.link.messages(of: .toolsCall).isEmpty)
+        server.link.answer(
+            try #require(server.link.messages(of: .toolsList).last),
+            result: #"{"tools":[{"name":"t","execution":{"taskSupport":"optional"}}]}"#)
+        bench.settle()
+        let request = try #require(server.link.messages(of: .toolsCall).last)
+        #expect(request.json.slice(request.routing.task) == ByteBuffer(string: "{}"))
+        #expect(call.sink.texts.isEmpty)
+    }
+
     @Test("a process is kept for its task, and works for others when the task is over")
     func holding() throws {
         let server = server(isolation: .session)
