@@ -1,7 +1,7 @@
 public import GatewayCore
 public import NIOCore
 
-extension EmbeddedStore: SessionStore {
+extension EmbeddedStore: SoleSessionStore {
     public func create(_ record: SessionRecord, limits: SessionLimits, completion: @escaping Completion<SessionAdmission>) {
         let cost = record.attributes.values.reduce(record.initializeParams.readableBytes) { $0 + $1.readableBytes }
         submit("create a session", cost: cost) {

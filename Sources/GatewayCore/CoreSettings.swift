@@ -23,7 +23,8 @@ public struct CoreSettings: Sendable {
     public var requestRatePerSession = 0
     /// Requests per second of all sessions of one client id together, creating them included; 0: no bound.
     public var requestRatePerClient = 0
-    /// How often the requests of one stream are worked on again, each time after the end of the process that worked on them.
+    /// How often the requests of one stream, or one that another instance was passed, are worked on again, each time after the end of the process
+    /// that worked on them.
     public var maxRepetitions = 2
     /// Listening streams a session keeps in memory.
     public var maxListeningStreams = 16

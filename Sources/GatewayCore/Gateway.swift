@@ -13,6 +13,9 @@ public final class Gateway: Sendable {
     let cluster: ClusterServices?
     let knownHomes: KnownHomes
     let silentInstances = SilentInstances()
+    let standInLine = SparseLine(.warning, "session served without the store: only its id is known")
+    let elsewhereLine = SparseLine(.info, "session is at home elsewhere")
+    let notStoredLine = SparseLine(.error, "session not stored")
     private let signals: InstanceSignals?
     let authority: SessionIDAuthority
     public let clock: GatewayClock
@@ -149,7 +152,7 @@ public final class Gateway: Sendable {
     /// Takes sessions into memory that have subscriptions: their servers are to be told. Among several instances a session has its home where
     /// its client comes back to.
     private func restoreSubscribers() {
-        guard cluster == nil else { return }
+        guard let sessions = sessions as? any SoleSessionStore else { return }
         let aliveSince = clock.now() - settings.sessionTTL
         sessions.sessions(withAttributePrefix: SessionAttribute.subscriptionPrefix, aliveSince: aliveSince) { result in
             guard case .success(let records) = result else { return }

@@ -17,8 +17,6 @@ struct StoreKeys: Sendable {
     func client(_ id: String) -> RedisArgument { .text(prefix + "client:" + id) }
     /// Hash: a session.
     func session(_ id: SessionID) -> RedisArgument { .text(prefix + "session:" + id.description) }
-    /// Set: ids of sessions that have or had attributes of a kind (`subscription:`).
-    func having(_ kind: String) -> RedisArgument { .text(prefix + "having:" + kind) }
     /// Sorted set: names of a session's streams by when they were made.
     func streams(_ id: SessionID) -> RedisArgument { .text(prefix + "streams:" + id.description) }
     /// Hash: the record of a stream.

@@ -19,6 +19,19 @@ struct ContractTests {
         try await contract.check(try EmbeddedStore.inMemory(logger: .quiet))
     }
 
+    @Test("store of one instance alone, in a file", arguments: SoleSessionStoreContract.all)
+    func soleSessions(contract: ContractCase<any SoleSessionStore>) async throws {
+        let directory = TemporaryDirectory()
+        let store = try directory.open()
+        try await contract.check(store)
+        store.close()
+    }
+
+    @Test("store of one instance alone, in memory", arguments: SoleSessionStoreContract.all)
+    func soleSessionsInMemory(contract: ContractCase<any SoleSessionStore>) async throws {
+        try await contract.check(try EmbeddedStore.inMemory(logger: .quiet))
+    }
+
     @Test("event log, in a file", arguments: EventLogContract.all)
     func events(contract: ContractCase<EventLogContract.Store>) async throws {
         let directory = TemporaryDirectory()

@@ -43,7 +43,12 @@ class Instance(Daemon):
             CommandLine.serve(cluster.config_path, port, directory / "data"),
             directory,
             self._is_listening,
-            env={**cluster.environment, "MCP_GATEWAY_INSTANCE_ID": self.instance_id, "MCP_GATEWAY_HOST": host},
+            env={
+                **cluster.environment,
+                "MCP_GATEWAY_INSTANCE_ID": self.instance_id,
+                "MCP_GATEWAY_HOST": host,
+                "MCP_GATEWAY_CLUSTER_ADDRESS": f"http://{host}:{port}",
+            },
         )
 
     @property

@@ -18,7 +18,11 @@ STANDS_IN = "session served without the store: only its id is known"
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    config = {"mcpServers": {"shared": raw(isolation="shared"), "own": raw(isolation="session")}}
+    # Each session's line, and not one in 10 seconds.
+    config = {
+        "gateway": {"log": {"levels": ["gateway.core=debug"]}},
+        "mcpServers": {"shared": raw(isolation="shared"), "own": raw(isolation="session")},
+    }
     with Cluster(tmp_path, config=config, redis="single", balance="round_robin", affinity=False, nginx_options=("--workers", "1")) as cluster:
         yield cluster
 

@@ -1,4 +1,5 @@
 import MCPHTTPClient
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import ScriptedHTTPServer
@@ -145,10 +146,16 @@ struct StreamableHTTPClientTests {
 
     @Test("404 to a session id ends the session once and fails every request of it")
     func sessionEnds() async throws {
+        // Refused when both have come: after the first refusal the second would not be sent.
+        let waiting = NIOLockedValueBox<ScriptedServer.Reply?>(nil)
         try await withClient { request, number, reply in
             switch number {
             case 1: reply.json(Self.initialize, headers: Self.session)
-            case 2, 3: reply.json(#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"gone"}}"#, status: .notFound)
+            case 2: waiting.withLockedValue { $0 = reply }
+            case 3:
+                for reply in [waiting.withLockedValue { $0 }, reply] {
+                    reply?.json(#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"gone"}}"#, status: .notFound)
+                }
             default: reply.json(Self.initialize, headers: [("Mcp-Session-Id", "new")])
             }
         } body: { fixture in

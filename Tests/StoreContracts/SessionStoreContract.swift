@@ -92,15 +92,6 @@ enum SessionStoreContract {
             #expect(listed.next == nil)
         },
         ContractCase("lists each session of a client once in pages of any size, whatever is made, used and ends meanwhile", pages),
-        ContractCase("lists the live sessions with an attribute prefix, with all attributes") { store in
-            let subscribed = Sample.session(
-                attributes: [.subscription(uri: "file:a"): ByteBuffer(), .subscription(uri: "b"): ByteBuffer(), .initialized: ByteBuffer()])
-            let other = Sample.session(attributes: [.task(id: "subscription:"): ByteBuffer()])
-            let dead = Sample.session(seen: 1, attributes: [.subscription(uri: "b"): ByteBuffer()])
-            for record in [subscribed, other, dead] { try await store.create(record) }
-            let listed = try await store.sessions(withAttributePrefix: SessionAttribute.subscriptionPrefix, aliveSince: .at(500))
-            #expect(listed == [subscribed])
-        },
         ContractCase("admits no more sessions than there may be in all, and of one client, and says which limit it was", limits),
         ContractCase("counts and admits in one step, however many come at once", admissions),
         ContractCase("counts the live sessions") { store in

@@ -26,11 +26,6 @@ extension SessionStore {
             sessions(ofClient: client, after: position, limit: limit, aliveSince: aliveSince) { next.resume(with: $0) }
         }
     }
-    func sessions(withAttributePrefix prefix: String, aliveSince: WallTime = .zero) async throws -> [SessionRecord] {
-        try await withCheckedThrowingContinuation { next in
-            sessions(withAttributePrefix: prefix, aliveSince: aliveSince) { next.resume(with: $0) }
-        }
-    }
     func count(aliveSince: WallTime = .zero) async throws -> Int {
         try await withCheckedThrowingContinuation { next in count(aliveSince: aliveSince) { next.resume(with: $0) } }
     }
@@ -101,4 +96,12 @@ enum Sample {
 
 extension StreamEvent {
     var text: String { String(buffer: message) }
+}
+
+extension SoleSessionStore {
+    func sessions(withAttributePrefix prefix: String, aliveSince: WallTime = .zero) async throws -> [SessionRecord] {
+        try await withCheckedThrowingContinuation { next in
+            sessions(withAttributePrefix: prefix, aliveSince: aliveSince) { next.resume(with: $0) }
+        }
+    }
 }

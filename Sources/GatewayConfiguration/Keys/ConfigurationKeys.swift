@@ -111,7 +111,7 @@ enum ConfigurationKeys {
             "How long an event is kept for resumption. Older ones are deleted."),
         .integer(
             "streams.maxRepetitions", 0...1000, \.streams.maxRepetitions,
-            "How often a streamed call that may be worked on twice is begun again after the end of the instance that worked on it. Then its client gets an error: the call may be what ends them. 0: never."
+            "How often a call that may be worked on twice is begun again after the end of the instance that worked on it, by whoever resumes its stream or passes it on. Then its client gets an error: the call may be what ends them. 0: never."
         ),
         .size(
             "streams.slowReaderBuffer", (64 << 10)...(1 << 30), \.streams.slowReaderBuffer,

@@ -14,7 +14,7 @@ public struct StreamSettings: Sendable, Equatable {
     public var maxBytesPerStream = 64 << 20
     /// How long an event is kept for resumption.
     public var retention = Duration.seconds(24 * 3600)
-    /// How often a streamed call that may be worked on twice is begun again after the end of the instance that worked on it.
+    /// How often a call that may be worked on twice is begun again after the end of the instance that worked on it.
     public var maxRepetitions = 2
     /// Bytes that may wait for a client that reads too slowly before its stream is closed; it resumes from the event log.
     public var slowReaderBuffer = 4 << 20

@@ -130,12 +130,17 @@ public protocol SessionStore: Sendable {
     func sessions(
         ofClient clientID: String, after position: SessionPosition?, limit: Int, aliveSince: WallTime,
         completion: @escaping Completion<SessionPage>)
-    /// The live sessions that have an attribute whose name begins with `prefix`, with all attributes.
-    func sessions(withAttributePrefix prefix: String, aliveSince: WallTime, completion: @escaping Completion<[SessionRecord]>)
     /// How many live sessions there are.
     func count(aliveSince: WallTime, completion: @escaping Completion<Int>)
     /// Deletes up to `limit` sessions last seen before `deadline`, with what belongs to them, and tells which.
     func sweep(lastSeenBefore deadline: WallTime, limit: Int, completion: @escaping Completion<[SessionID]>)
     /// Waits until everything asked for so far is durable.
     func flush() async
+}
+
+/// A session store of one instance alone, which goes on by itself with what its sessions had under way. Of several, each goes on with a session
+/// when it becomes the home of it.
+public protocol SoleSessionStore: SessionStore {
+    /// The live sessions that have an attribute whose name begins with `prefix`, with all attributes.
+    func sessions(withAttributePrefix prefix: String, aliveSince: WallTime, completion: @escaping Completion<[SessionRecord]>)
 }

@@ -187,15 +187,13 @@ extension ClientConnection {
 
     func forwardFailed(_ forward: Forward, wasSent: Bool, reason: String) {
         guard case .forwarding(let current) = state, current === forward else { return }
-        server.logger.info(
-            "an instance did not serve a request that was passed on to it",
+        server.notServedLine.write(
+            to: server.logger,
             metadata: ["instance": "\(forward.target.identity.name)", "reason": "\(reason)", "request": "\(request.id)"])
         guard !forward.hasBegun else { return breakOff(forward) }
-        guard wasSent, !isRepeatable else {
-            forwardable?.tried.addUnreachable(forward.target.identity)
-            return tryElsewhere(after: forward)
-        }
-        loseAnswer()
+        guard !wasSent || isRepeatable && mayRepeat() else { return loseAnswer() }
+        forwardable?.tried.addUnreachable(forward.target.identity)
+        tryElsewhere(after: forward)
     }
 
     private func tryElsewhere(after forward: Forward) {
@@ -241,6 +239,16 @@ extension ClientConnection {
         return server.gateway.isRepeatable(message, server: endpointServer)
     }
 
+    /// Counts a repetition of what may have been worked on; false after `streams.maxRepetitions`, for it may be what ends the instances. To listen
+    /// is no work.
+    private func mayRepeat() -> Bool {
+        guard request.method == .POST, let forwardable else { return true }
+        forwardable.repetitions += 1
+        guard forwardable.repetitions > server.gateway.settings.maxRepetitions else { return true }
+        LimitHits.count(.maxRepetitions)
+        return false
+    }
+
     /// What came of the request went down with the instance that worked on it.
     private func loseAnswer() {
         // The answer to a message of HTTP+SSE would have come on its stream, and nobody reads this one.
@@ -261,7 +269,7 @@ extension Refusal {
         error: RPCError(
             code: .invalidRequest,
             message:
-                "this request claims to come from another instance and was not signed by one, or long ago (check the instances' clocks), or was here before"
+                "this request claims to come from another instance for this one and was not signed so (has each its own cluster.address?), or long ago (check the instances' clocks), or was here before"
         ))
 
     /// The instance that has the session cannot be reached. Another may reach it.

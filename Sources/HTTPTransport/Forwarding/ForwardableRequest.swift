@@ -8,6 +8,8 @@ final class ForwardableRequest {
     var body = ByteBuffer()
     /// Where it was sent in vain.
     var tried = TriedInstances()
+    /// How often it was sent again though it may have been worked on.
+    var repetitions = 0
     /// It has waited for its owner to be heard of.
     var hasWaitedForOwner = false
     /// How often its session had no place.

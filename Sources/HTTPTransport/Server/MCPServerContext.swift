@@ -8,6 +8,7 @@ final class MCPServerContext: Sendable {
     let settings: HTTPTransportSettings
     let rules: MCPRequestRules
     let logger: Logger
+    let notServedLine = SparseLine(.info, "an instance did not serve a request that was passed on to it")
     private let loops: [ObjectIdentifier: NIOLoopBoundBox<LoopContext>]
     let load: RequestLoad
     /// Of HTTP+SSE.

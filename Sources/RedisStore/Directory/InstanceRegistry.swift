@@ -10,6 +10,8 @@ final class InstanceRegistry: Sendable {
         var peers: [InstanceRecord] = []
         /// Those that Redis tells of with an address that is none.
         var unaddressed: Set<InstanceIdentity> = []
+        /// Those that tell the address of this one, since when, and whether that was logged.
+        var twins: [InstanceIdentity: (since: NIODeadline, isTold: Bool)] = [:]
         /// Until then those that Redis does not tell of are kept: it was away, or came back empty, and they have yet to be heard of again.
         var keepsPeersUntil = NIODeadline.uptimeNanoseconds(0)
         var isDraining = false

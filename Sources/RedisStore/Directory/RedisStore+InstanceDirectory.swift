@@ -91,6 +91,7 @@ extension RedisStore: InstanceDirectory {
         let wasAway = regained || outcome == "lost" || now - sentAt >= TimeAmount(options.lease)
         directory.heard(peers.compactMap(\.record), wasAway: wasAway, now: now)
         tellUnaddressed(among: peers)
+        tellTwins(among: peers, now: now)
         if regained { logger.warning("the lease had lapsed: others may have taken over sessions of this instance") }
         if tellsSecret {
             logger.error(
@@ -124,6 +125,25 @@ extension RedisStore: InstanceDirectory {
             logger.error(
                 "an instance tells an address where no other reaches it, and is passed over: set its cluster.address",
                 metadata: ["instance": "\(peer.identity.name)", "address": "\(peer.address)"])
+        }
+    }
+
+    /// Logs once for each life of an instance that it tells the address of this one: what is passed on to it comes here. One that was at the address
+    /// before is remembered for the time of its lease.
+    private func tellTwins(among peers: [ReportedInstance], now: NIODeadline) {
+        let own = try? InstanceAddress(instance.address)
+        let twins = Set(peers.compactMap { $0.record.flatMap { $0.address == own ? $0.identity : nil } })
+        let lasting = directory.state.withLockedValue { state in
+            state.twins = state.twins.filter { twins.contains($0.key) }
+            for twin in twins where state.twins[twin] == nil { state.twins[twin] = (now, false) }
+            let lasting = state.twins.filter { !$0.value.isTold && now - $0.value.since > TimeAmount(options.lease) * 2 }.keys
+            for twin in lasting { state.twins[twin]?.isTold = true }
+            return Array(lasting)
+        }
+        for twin in lasting {
+            logger.error(
+                "another instance has the address of this one: what is for the one reaches the other; give each its own cluster.address",
+                metadata: ["instance": "\(twin.name)", "address": "\(instance.address)"])
         }
     }
 

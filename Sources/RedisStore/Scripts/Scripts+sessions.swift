@@ -5,15 +5,9 @@ extension Scripts {
     /// client, revision, server (empty: none), params of initialize, created, seen, the number of attributes, then their names and values.
     /// Returns the index of the argument after them.
     private static let writing = """
-        local function kind(name) return string.match(name, '^[^:]*:') end
-        local function attribute(key, id, name, value)
-          redis.call('HSET', key, 'a:' .. name, value)
-          local k = kind(name)
-          if k then redis.call('SADD', P .. 'having:' .. k, id) end
-        end
-        local function attributes(key, id, first)
+        local function attributes(key, first)
           local count = tonumber(ARGV[first])
-          for i = 1, count do attribute(key, id, ARGV[first + 2 * i - 1], ARGV[first + 2 * i]) end
+          for i = 1, count do redis.call('HSET', key, 'a:' .. ARGV[first + 2 * i - 1], ARGV[first + 2 * i]) end
           return first + 2 * count + 1
         end
         local function write(key, id, expiry, first)
@@ -26,7 +20,7 @@ extension Scripts {
           redis.call('ZADD', client, ARGV[first + 7], id)
           redis.call('PEXPIRE', client, expiry)
           redis.call('ZREM', P .. 'deleted', id)
-          return attributes(key, id, first + 9)
+          return attributes(key, first + 9)
         end
 
         """
@@ -77,7 +71,7 @@ extension Scripts {
                 redis.call('ZADD', P .. 'sessions', ARGV[12], id)
               end
               redis.call('PEXPIRE', key, expiry)
-              next = attributes(key, id, 13)
+              next = attributes(key, 13)
             else
               if redis.call('ZSCORE', P .. 'deleted', id) then return {'gone'} end
               next = write(key, id, expiry, 4)
@@ -145,11 +139,11 @@ extension Scripts {
     /// KEYS: session. ARGV: prefix, id, incarnation and epoch of the caller, name, `1` to set and `0` to remove, value.
     /// Result: `ok`, `missing` (no such session) or `fenced`.
     static let setAttribute = RedisScript(
-        common + writing + """
+        common + """
             local refusal = fence(KEYS[1], ARGV[3], ARGV[4])
             if refusal then return {refusal} end
             if ARGV[6] == '1' then
-              attribute(KEYS[1], ARGV[2], ARGV[5], ARGV[7])
+              redis.call('HSET', KEYS[1], 'a:' .. ARGV[5], ARGV[7])
             else
               redis.call('HDEL', KEYS[1], 'a:' .. ARGV[5])
             end
@@ -211,32 +205,6 @@ extension Scripts {
             end
             table.insert(found, 1, list())
             for _, id in ipairs(gone) do redis.call('ZREM', KEYS[1], id) end
-            return found
-            """)
-
-    /// The live sessions that have an attribute whose name begins so, with all attributes.
-    ///
-    /// KEYS: the set of sessions that have attributes of the kind, or all sessions. ARGV: prefix, what the name begins with, alive since, `1` if
-    /// the key is such a set. Result: of each session an array: id, then the fields and values of its hash (``SessionFields``).
-    static let withAttribute = RedisScript(
-        common + """
-            local ids = ARGV[4] == '1' and redis.call('SMEMBERS', KEYS[1]) or redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[3], '+inf')
-            local wanted = 'a:' .. ARGV[2]
-            local found = {}
-            for _, id in ipairs(ids) do
-              local s = redis.call('HGETALL', P .. 'session:' .. id)
-              local has, seen = false, nil
-              for i = 1, #s, 2 do
-                if string.sub(s[i], 1, #wanted) == wanted then has = true end
-                if s[i] == 'seen' then seen = tonumber(s[i + 1]) end
-              end
-              if has and seen >= tonumber(ARGV[3]) then
-                table.insert(s, 1, id)
-                found[#found + 1] = s
-              elseif not has and ARGV[4] == '1' then
-                redis.call('SREM', KEYS[1], id)
-              end
-            end
             return found
             """)
 }

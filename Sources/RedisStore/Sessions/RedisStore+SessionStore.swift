@@ -167,20 +167,6 @@ extension RedisStore: SessionStore {
         }
     }
 
-    /// Where the prefix has a colon (`subscription:`), only sessions with attributes of that kind are looked at, else all.
-    public func sessions(withAttributePrefix prefix: String, aliveSince: WallTime, completion: @escaping Completion<[SessionRecord]>) {
-        let kind = prefix.firstIndex(of: ":").map { String(prefix[...$0]) }
-        query("list the sessions with an attribute") { [self] in
-            .script(
-                Scripts.withAttribute, keys: [kind.map { keys.having($0) } ?? keys.sessions],
-                arguments: [.text(prefix), .integer(aliveSince.milliseconds), kind == nil ? "0" : "1"])
-        } decode: {
-            SessionFields.sessions($0)
-        } completion: {
-            completion($0)
-        }
-    }
-
     public func count(aliveSince: WallTime, completion: @escaping Completion<Int>) {
         query("count the sessions") { [self] in
             .command(RedisCommand("ZCOUNT", keys.sessions, .integer(aliveSince.milliseconds), "+inf"))

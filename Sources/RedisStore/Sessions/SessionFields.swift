@@ -56,15 +56,6 @@ enum SessionFields {
             createdAt: WallTime(milliseconds: created), lastSeen: WallTime(milliseconds: seen), attributes: attributes)
     }
 
-    /// Reads a list of sessions, each an array of its id, fields and values; oldest first. Those that cannot be read are left out.
-    static func sessions(_ reply: RESPValue) -> [SessionRecord] {
-        let sessions = (reply.elements ?? []).compactMap { element -> SessionRecord? in
-            guard let parts = element.elements, let id = parts.first?.text.flatMap({ SessionID($0) }) else { return nil }
-            return (try? session(id, .array(Array(parts.dropFirst())), operation: "list sessions")) ?? nil
-        }
-        return sessions.sorted { ($0.createdAt, $0.id.description) < ($1.createdAt, $1.id.description) }
-    }
-
     /// Reads a page of the sessions of a client: where it goes on (created and id, or nothing), then id, created and seen of each.
     static func page(_ reply: RESPValue, ofClient clientID: String) -> SessionPage {
         let parts = reply.elements ?? []

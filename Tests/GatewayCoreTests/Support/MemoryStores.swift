@@ -5,7 +5,7 @@ import NIOCore
 @testable import GatewayCore
 
 /// A session store and an event log in memory. Calls are queued; nothing happens, and no completion runs, until `run()`.
-final class MemoryStores: SessionStore, EventLog {
+final class MemoryStores: SoleSessionStore, EventLog {
     struct Stream {
         var record: StreamRecord
         var events: [StreamEvent] = []

@@ -142,6 +142,24 @@ struct ForwardingTests {
         }
     }
 
+    @Test("what may be worked on twice, and breaks whoever works on it, is repeated as often as may be and no more", arguments: [0, 2])
+    func poison(bound: Int) async throws {
+        let breaking = ScriptedServer { _, _, reply in reply.cut() }
+        let port = try await breaking.start(on: MultiThreadedEventLoopGroup.singleton)
+        try await pair(core: { $0.maxRepetitions = bound }) { homes, a, b in
+            let session = try await a.server.session()
+            a.instance.listens(on: port)
+            let hits = LimitHits.total(.maxRepetitions)
+            let answer = try await b.server.response(to: Request.post(Request.ping(id: "9"), session: session))
+            #expect(answer.status == 200)
+            #expect(answer.body.contains("\"id\":9") && answer.body.contains("outcome of this request is unknown"))
+            #expect(breaking.requests.count == 1 + bound)
+            #expect(LimitHits.total(.maxRepetitions) > hits)
+            #expect(homes.home(of: session) == "a")
+        }
+        try await breaking.stop()
+    }
+
     @Test("a home that lives and cannot be reached is said so when the time is over")
     func unreachable() async throws {
         try await pair({ $0.forwardTimeout = .milliseconds(300) }) { homes, a, b in

@@ -191,13 +191,6 @@ extension SharedHomes.Instance: SessionStore {
         homes.store.sessions(ofClient: clientID, after: position, limit: limit, aliveSince: aliveSince, completion: completion)
     }
 
-    func sessions(
-        withAttributePrefix prefix: String, aliveSince: WallTime,
-        completion: @escaping @Sendable (Result<[SessionRecord], StoreError>) -> Void
-    ) {
-        homes.store.sessions(withAttributePrefix: prefix, aliveSince: aliveSince, completion: completion)
-    }
-
     func count(aliveSince: WallTime, completion: @escaping @Sendable (Result<Int, StoreError>) -> Void) {
         homes.store.count(aliveSince: aliveSince, completion: completion)
     }

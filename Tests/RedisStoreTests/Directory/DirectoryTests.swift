@@ -63,6 +63,24 @@ struct DirectoryTests {
         for store in [lost, one, two] { await store.close() }
     }
 
+    @Test("an instance with the address of another is told, once; who was there before is not, nor is another address")
+    func twins() async throws {
+        let bench = try Bench()
+        let log = RecordingLog()
+        let one = try await bench.open("one", address: "http://10.0.0.1:80", logger: log.logger)
+        let (twin, other) = (
+            try await bench.open("twin", address: "http://10.0.0.1"), try await bench.open("other", address: "http://10.0.0.1:81")
+        )
+        let told = { log.messages.filter { $0.contains("another instance has the address of this one") }.count }
+        try await eventually("one sees both") { one.peers.count == 2 }
+        #expect(told() == 0)
+        try await eventually("it is told") { told() > 0 }
+        other.beginDraining()
+        try await eventually("one has heard of another again") { one.peers.contains { $0.isDraining } }
+        #expect(told() == 1)
+        for store in [one, twin, other] { await store.close() }
+    }
+
     @Test("an instance that is frozen loses its lease by itself, the others miss it, and afterwards it is another generation")
     func lapse() async throws {
         let bench = try Bench()

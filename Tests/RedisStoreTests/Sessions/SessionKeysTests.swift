@@ -74,8 +74,6 @@ struct SessionKeysTests {
         try await store.open(Sample.stream("s", of: session.id))
         try await store.append(1, "a", to: StreamID("s"), of: session.id)
         #expect(try await store.delete(session.id))
-        // Asked for, it forgets which sessions had subscriptions.
-        #expect(try await store.sessions(withAttributePrefix: SessionAttribute.subscriptionPrefix, aliveSince: .zero) == [])
         let left = try await store.raw("KEYS", .text(bench.prefix + "*")).elements?.compactMap(\.text).sorted()
         #expect(left == ["cluster", "deleted", "instance:one", "instances"].map { bench.prefix + $0 })
         let ttl = try #require(try await store.raw("PTTL", .text(bench.prefix + "deleted")).int)

@@ -1,0 +1,41 @@
+public import Logging
+import NIOConcurrencyHelpers
+public import NIOCore
+
+/// A line of the log about something that may happen thousands of times at once, with every request while a part is away. It is written at its level
+/// once a period; the others are written at `debug`, and counted in the next one's `unsaid`.
+public final class SparseLine: Sendable {
+    /// Between two lines.
+    public static let period = TimeAmount.seconds(10)
+
+    private struct State {
+        var next: NIODeadline?
+        var unsaid = 0
+    }
+
+    private let level: Logger.Level
+    private let message: Logger.Message
+    private let state = NIOLockedValueBox(State())
+
+    public init(_ level: Logger.Level, _ message: Logger.Message) {
+        self.level = level
+        self.message = message
+    }
+
+    public func write(to logger: Logger, metadata: @autoclosure () -> Logger.Metadata, now: NIODeadline = .now()) {
+        guard let unsaid = admit(now: now) else { return logger.debug(message, metadata: metadata()) }
+        logger.log(level: level, message, metadata: metadata().merging(unsaid > 0 ? ["unsaid": "\(unsaid)"] : [:]) { $1 })
+    }
+
+    /// How many were not written since the last one; nil when it is not yet time for the next.
+    private func admit(now: NIODeadline) -> Int? {
+        state.withLockedValue { state in
+            if let next = state.next, now < next {
+                state.unsaid += 1
+                return nil
+            }
+            defer { state = State(next: now + Self.period) }
+            return state.unsaid
+        }
+    }
+}
