@@ -241,10 +241,14 @@ let package = Package(
             ],
             path: "Tests/StoreContracts", swiftSettings: settings),
         .testTarget(name: "EmbeddedStoreTests", dependencies: ["EmbeddedStore", "StoreContracts"], swiftSettings: settings),
+        // Real ones, for tests.
+        .target(
+            name: "RedisServers", dependencies: [.product(name: "NIOConcurrencyHelpers", package: "swift-nio")], path: "Tests/RedisServers",
+            swiftSettings: settings),
         .testTarget(
             name: "RedisStoreTests",
             dependencies: [
-                "RedisStore", "StoreContracts",
+                "RedisServers", "RedisStore", "StoreContracts",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -260,7 +264,7 @@ let package = Package(
         .testTarget(
             name: "RESPTests",
             dependencies: [
-                "RESP",
+                "RESP", "RedisServers",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),

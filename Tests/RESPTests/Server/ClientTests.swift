@@ -1,3 +1,4 @@
+import RedisServers
 import NIOCore
 import NIOPosix
 import Testing

@@ -1,3 +1,4 @@
+import RedisServers
 import Foundation
 import NIOCore
 import Testing

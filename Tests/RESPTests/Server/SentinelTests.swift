@@ -1,3 +1,4 @@
+import RedisServers
 import NIOConcurrencyHelpers
 import NIOCore
 import Testing

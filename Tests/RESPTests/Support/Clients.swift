@@ -1,3 +1,4 @@
+import RedisServers
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore

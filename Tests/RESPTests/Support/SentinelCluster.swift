@@ -1,3 +1,4 @@
+import RedisServers
 import NIOCore
 
 @testable import RESP

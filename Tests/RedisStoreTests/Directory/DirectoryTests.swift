@@ -1,6 +1,7 @@
 import GatewayCore
 import NIOCore
 import RESP
+import RedisServers
 import Testing
 
 @testable import RedisStore

@@ -1,6 +1,7 @@
 import GatewayCore
 import NIOCore
 import RESP
+import RedisServers
 import Testing
 
 @testable import RedisStore
@@ -74,7 +75,7 @@ struct OutageTests {
         #expect(store.statistics.backlogWrites >= 4)
 
         if !keepsData { try bench.server.wipe() }
-        try bench.server.start()
+        try bench.server.launch()
         try await isBack(store)
         let other = try await bench.open("other")
         #expect(try await other.load(old.id) == expected)
@@ -110,7 +111,7 @@ struct OutageTests {
         for session in sessions { try await one.create(session) }
         bench.server.kill()
         try bench.server.wipe()
-        try bench.server.start()
+        try bench.server.launch()
         // Whoever asks too early is told to come again, never that there is no such session.
         try await eventually("two finds them all") {
             for session in sessions {
@@ -177,7 +178,7 @@ struct OutageTests {
         #expect(await kind { _ = try await store.delete(other.id) } == .unavailable)
         #expect(try await store.load(other.id) != nil)
         #expect(store.statistics.rejectedBacklog == 3)
-        try bench.server.start()
+        try bench.server.launch()
         try await isBack(store)
         #expect(try await store.count() == 4)
         try await store.setAttribute(.logLevel, of: other.id, to: "1")
@@ -209,7 +210,7 @@ struct OutageTests {
         #expect(try await store.create(session) == .created)
         // Nobody notices by a heartbeat.
         store.freeze()
-        try bench.server.start()
+        try bench.server.launch()
         await store.close()
         let other = try await bench.open("other")
         #expect(try await other.load(session.id) == session)

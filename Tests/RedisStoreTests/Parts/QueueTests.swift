@@ -1,5 +1,6 @@
 import GatewayCore
 import NIOCore
+import RedisServers
 import Testing
 
 @testable import RedisStore

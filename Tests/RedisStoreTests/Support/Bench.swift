@@ -4,6 +4,7 @@ import Logging
 import NIOConcurrencyHelpers
 public import NIOCore
 import RESP
+import RedisServers
 import Testing
 
 @testable import RedisStore
@@ -13,9 +14,19 @@ struct Bench: Sendable {
     let server: RedisServer
     let prefix: String
 
+    /// One for all tests that do not end it; each uses a prefix of its own.
+    private static let shared = Result { try launched() }
+
+    /// What it acknowledged survives its own end (not that of the machine).
+    private static func launched() throws -> RedisServer {
+        let server = try RedisServer { _ in ["appendonly yes", "appendfsync no"] }
+        try server.launch()
+        return server
+    }
+
     /// - Parameter isOwn: a server that the test may end.
     init(isOwn: Bool = false) throws {
-        server = isOwn ? try RedisServer() : try RedisServer.shared.get()
+        server = isOwn ? try Self.launched() : try Self.shared.get()
         prefix = "t\(UUID().uuidString.prefix(8)):"
     }
 

@@ -6,17 +6,17 @@ import NIOConcurrencyHelpers
 #endif
 
 /// A real redis-server or redis-sentinel on a port of its own, with its files in a directory of its own.
-final class RedisServer: Sendable {
-    enum Kind: String { case server = "redis-server", sentinel = "redis-sentinel" }
+public final class RedisServer: Sendable {
+    public enum Kind: String, Sendable { case server = "redis-server", sentinel = "redis-sentinel" }
 
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
+    public struct Failure: Error, CustomStringConvertible {
+        public let description: String
+        public init(description: String) { self.description = description }
     }
 
-    let kind: Kind
-    let port: Int
-    let directory: String
-    private let tls: Bool
+    public let kind: Kind
+    public let port: Int
+    public let directory: String
     private let running = NIOLockedValueBox<Running?>(nil)
 
     /// The shell that ends the server when this process ends, and the server's process.
@@ -26,17 +26,20 @@ final class RedisServer: Sendable {
         let pid: pid_t
     }
 
-    private init(kind: Kind, port: Int, configuration: [String], tls: Bool) throws {
+    /// One on a free port, which does not run yet.
+    /// - Parameter configuration: lines of its configuration file, beside port and directory; they are given the directory.
+    public init(
+        _ kind: Kind = .server, tls: Bool = false, _ configuration: (_ directory: String) throws -> [String] = { _ in [] }
+    ) throws {
         self.kind = kind
-        self.port = port
-        self.tls = tls
-        directory = NSTemporaryDirectory() + "resp-tests-\(UUID().uuidString)"
+        port = try Self.freePort()
+        directory = NSTemporaryDirectory() + "mcp-gateway-tests-redis-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let ports = tls ? ["port 0", "tls-port \(port)"] : ["port \(port)"]
         var lines = ports + ["bind 127.0.0.1", "dir \(directory)", "daemonize no", "logfile \(directory)/log", "protected-mode no"]
         if kind == .server { lines += ["save \"\"", "appendonly no", "enable-debug-command yes"] }
-        lines += configuration
-        try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: "\(directory)/redis.conf"))
+        lines += try configuration(directory)
+        try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(fileURLWithPath: "\(directory)/redis.conf"))
     }
 
     deinit {
@@ -45,18 +48,12 @@ final class RedisServer: Sendable {
     }
 
     /// Starts one and waits until it listens.
-    /// - Parameter configuration: lines of its configuration file, beside port and directory; they are given the directory.
-    static func start(
+    public static func start(
         _ kind: Kind = .server, tls: Bool = false, _ configuration: (_ directory: String) throws -> [String] = { _ in [] }
     ) async throws -> RedisServer {
         // Another may take the port between the choice and the start.
         for attempt in 1... {
-            let server = try RedisServer(kind: kind, port: try freePort(), configuration: [], tls: tls)
-            let lines = try configuration(server.directory)
-            let file = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(server.directory)/redis.conf"))
-            try file.seekToEnd()
-            try file.write(contentsOf: Data(("\n" + lines.joined(separator: "\n") + "\n").utf8))
-            try file.close()
+            let server = try RedisServer(kind, tls: tls, configuration)
             do {
                 try await server.start()
                 return server
@@ -67,13 +64,31 @@ final class RedisServer: Sendable {
         throw Failure(description: "unreachable")
     }
 
-    /// Starts it again, on the same port and with the same files.
-    func start() async throws {
+    /// Starts it, also again, on the same port and with the same files, and waits until it listens.
+    public func start() async throws {
+        try launch()
+        do {
+            let deadline = ContinuousClock.now + .seconds(60)
+            while !Self.connects(to: port) {
+                guard isAlive else { throw Failure(description: "\(kind.rawValue) ended: \(log.suffix(500))") }
+                guard ContinuousClock.now < deadline else { throw Failure(description: "\(kind.rawValue) does not listen") }
+                try await Task.sleep(for: .milliseconds(5))
+            }
+        } catch {
+            kill()
+            throw error
+        }
+    }
+
+    /// The same without waiting.
+    public func launch() throws {
         let shell = Process()
         shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-        // The shell reads until this process closes the pipe, on purpose or because it ended.
+        // The shell reads a line, or the end of the pipe when this process ended: then nobody else removes the files.
         shell.arguments = [
-            "-c", "\"$0\" \"$1\" <&- >/dev/null 2>&1 & echo $!; read -r line; kill -9 $!", kind.rawValue, "\(directory)/redis.conf",
+            "-c",
+            "\"$0\" \"$1/redis.conf\" <&- >/dev/null 2>&1 & echo $!; read -r line; ended=$?; kill -9 $!; [ $ended = 0 ] || rm -rf \"$1\"",
+            kind.rawValue, directory,
         ]
         let input = Pipe()
         let output = Pipe()
@@ -84,33 +99,32 @@ final class RedisServer: Sendable {
         while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data([0x0A]), !byte.isEmpty { line += byte }
         guard let pid = pid_t(String(decoding: line, as: UTF8.self)) else { throw Failure(description: "no process id") }
         running.withLockedValue { $0 = Running(shell: shell, input: input, pid: pid) }
-        do {
-            try await eventually("\(kind.rawValue) listens") {
-                guard isAlive else { throw Failure(description: "\(kind.rawValue) ended: \(log.suffix(500))") }
-                return Self.connects(to: port)
-            }
-        } catch {
-            kill()
-            throw error
-        }
     }
 
     /// SIGKILL.
-    func kill() {
+    public func kill() {
         let old = running.withLockedValue { running -> Running? in
             defer { running = nil }
             return running
         }
         guard let old else { return }
         Glibc.kill(old.pid, SIGKILL)
+        try? old.input.fileHandleForWriting.write(contentsOf: Data([0x0A]))
         try? old.input.fileHandleForWriting.close()
         old.shell.waitUntilExit()
     }
 
     /// SIGSTOP: connections stay, nothing is answered.
-    func freeze() { signal(SIGSTOP) }
+    public func freeze() { signal(SIGSTOP) }
     /// SIGCONT.
-    func thaw() { signal(SIGCONT) }
+    public func thaw() { signal(SIGCONT) }
+
+    /// Forgets everything, while it does not run.
+    public func wipe() throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory) where !["log", "redis.conf"].contains(name) {
+            try FileManager.default.removeItem(atPath: directory + "/" + name)
+        }
+    }
 
     private func signal(_ number: Int32) {
         running.withLockedValue { if let pid = $0?.pid { Glibc.kill(pid, number) } }
@@ -118,11 +132,11 @@ final class RedisServer: Sendable {
 
     private var isAlive: Bool { running.withLockedValue { $0.map { Glibc.kill($0.pid, 0) == 0 && !Self.isZombie($0.pid) } ?? false } }
 
-    var log: String { (try? String(contentsOfFile: "\(directory)/log", encoding: .utf8)) ?? "" }
+    public var log: String { (try? String(contentsOfFile: "\(directory)/log", encoding: .utf8)) ?? "" }
 
     /// What redis-cli prints for a command.
     @discardableResult
-    func run(_ arguments: String..., password: String? = nil) throws -> String {
+    public func run(_ arguments: String..., password: String? = nil) throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["redis-cli", "-p", "\(port)"] + (password.map { ["--no-auth-warning", "-a", $0] } ?? []) + arguments
@@ -143,7 +157,7 @@ final class RedisServer: Sendable {
         return stat[end...].dropFirst(2).first == "Z"
     }
 
-    static func freePort() throws -> Int {
+    public static func freePort() throws -> Int {
         try withLoopbackSocket { socket, address in
             guard withUnsafePointer(to: &address, { bind(socket, sockaddr($0), length) }) == 0 else {
                 throw Failure(description: "no free port")
