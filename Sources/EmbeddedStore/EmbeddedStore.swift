@@ -18,7 +18,7 @@ public final class EmbeddedStore: Sendable {
 
     private let writer: StoreWriter
     private let directory: StoreDirectory?
-    private let logger: Logger
+    private let droppedLine: SparseLine
     /// Serialises the making of the key; holds it for a store in memory.
     private let key: NIOLockedValueBox<[UInt8]?>
     /// The newest event found the queue full.
@@ -65,7 +65,7 @@ public final class EmbeddedStore: Sendable {
     private init(_ writer: StoreWriter, directory: StoreDirectory?, logger: Logger) {
         self.writer = writer
         self.directory = directory
-        self.logger = logger
+        droppedLine = SparseLine(logger, .warning, "the store's queue is full: a write that nobody waits for is dropped")
         key = NIOLockedValueBox(nil)
         writer.start { directory?.unlock() }
     }
@@ -132,7 +132,7 @@ public final class EmbeddedStore: Sendable {
             return true
         case .refused:
             if completion == nil {
-                logger.warning("the store's queue is full: a write that nobody waits for is dropped", metadata: ["operation": "\(name)"])
+                droppedLine.write(["operation": "\(name)"])
             }
             return false
         case .closed:

@@ -89,7 +89,7 @@ extension Gateway {
         sessions.create(record, limits: limits) { result in
             switch result {
             case .failure(let error):
-                self.notStoredLine.write(to: self.logger, metadata: ["error": "\(error)"])
+                self.lines.sessionNotStored.write(["error": "\(error)"])
                 completion(
                     .failure(.unavailable(RPCError(code: .internalError, message: "the session could not be stored: \(error.reason)"))))
             case .success(.tooMany(let limit)):

@@ -13,14 +13,12 @@ public final class Gateway: Sendable {
     let cluster: ClusterServices?
     let knownHomes: KnownHomes
     let silentInstances = SilentInstances()
-    let standInLine = SparseLine(.warning, "session served without the store: only its id is known")
-    let elsewhereLine = SparseLine(.info, "session is at home elsewhere")
-    let notStoredLine = SparseLine(.error, "session not stored")
     private let signals: InstanceSignals?
     let authority: SessionIDAuthority
     public let clock: GatewayClock
     let eventLoopGroup: any EventLoopGroup
     let logger: Logger
+    let lines: CoreLines
     /// For what upstreams do.
     let upstreamLogger: Logger
     let registry = SessionRegistry()
@@ -98,6 +96,7 @@ public final class Gateway: Sendable {
         self.clock = clock
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
+        lines = CoreLines(logger)
         self.upstreamLogger = upstreamLogger ?? logger
         parked = ParkedExchanges(limit: settings.maxParkedExchanges, timeout: settings.parkedExchangeTimeout) { eventLoopGroup.next().now }
         heldTasks = HeldTasks(limit: settings.maxParkedExchanges)
@@ -253,7 +252,7 @@ public final class Gateway: Sendable {
         let record = StreamRecord(
             session: session.id, stream: .random(prefix), kind: kind, requestIDs: requestIDs, repeatableRequests: repeatable,
             createdAt: clock.now())
-        let stream = EventStream(record: record, delivered: 0, isOpen: false, log: events, logger: logger)
+        let stream = EventStream(record: record, delivered: 0, isOpen: false, log: events, lines: lines)
         stream.open(opened)
         return stream
     }

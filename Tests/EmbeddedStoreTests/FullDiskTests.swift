@@ -71,7 +71,7 @@ struct FullDiskTests {
         let session = Sample.session()
         try await store.create(session)
         let record = Sample.stream("l", of: session.id, kind: .listening, requests: nil)
-        let stream = EventStream(record: record, delivered: 0, log: store, logger: .quiet)
+        let stream = EventStream(record: record, delivered: 0, log: store, lines: CoreLines(.quiet))
         stream.open()
         let live = Subscriber()
         stream.attach(live, after: 0)

@@ -118,7 +118,7 @@ struct LostEventTests {
         let record = StreamRecord(
             session: SessionIDAuthority(key: Array(repeating: 1, count: 32)).make(random: 1), stream: StreamID("labc"), kind: .listening,
             requestIDs: nil, createdAt: WallTime(milliseconds: 0))
-        let stream = EventStream(record: record, delivered: 0, log: stores, logger: silentLogger)
+        let stream = EventStream(record: record, delivered: 0, log: stores, lines: CoreLines(silentLogger))
         stores.failure = "disk full"
         stream.open()
         stream.append(ByteBuffer(string: "m1"))

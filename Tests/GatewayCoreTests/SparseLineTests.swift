@@ -23,11 +23,11 @@ import Testing
     func sparse() {
         let lines = Lines()
         let logger = Logger(label: "test") { _ in lines }
-        let line = SparseLine(.warning, "away")
+        let line = SparseLine(logger, .warning, "away")
         let start = NIODeadline.now()
-        for step in 0..<5 { line.write(to: logger, metadata: ["n": "\(step)"], now: start + .milliseconds(Int64(step))) }
-        line.write(to: logger, metadata: ["n": "5"], now: start + SparseLine.period)
-        line.write(to: logger, metadata: ["n": "6"], now: start + SparseLine.period + SparseLine.period)
+        for step in 0..<5 { line.write(["n": "\(step)"], now: start + .milliseconds(Int64(step))) }
+        line.write(["n": "5"], now: start + SparseLine.period)
+        line.write(["n": "6"], now: start + SparseLine.period + SparseLine.period)
         let written = lines.all.withLockedValue { $0 }
         #expect(written.map(\.level) == [.warning, .debug, .debug, .debug, .debug, .warning, .warning])
         #expect(written.map { $0.metadata["unsaid"] } == [nil, nil, nil, nil, nil, "4", nil])

@@ -141,7 +141,7 @@ extension Gateway {
     /// Lets a session go that is at home elsewhere now: its processes here end, its clients connect again. The store is not touched.
     func abandon(_ session: Session) {
         guard registry.remove(session.id) != nil else { return }
-        elsewhereLine.write(to: logger, metadata: ["session": "\(session.id.shortened)"])
+        lines.isElsewhere.write(["session": "\(session.id.shortened)"])
         _ = session.leave()
     }
 

@@ -66,7 +66,7 @@ extension Gateway {
                 operation: "serve session \(id.shortened) without the store",
                 reason: "there are \(settings.maxSessions) sessions in memory already (sessions.maxSessions)", kind: .unavailable)
         }
-        standInLine.write(to: logger, metadata: ["session": "\(id.shortened)"])
+        lines.standsIn.write(["session": "\(id.shortened)"])
         let record = SessionRecord(
             id: id, clientID: "unknown", revision: traits.revision, server: traits.server,
             initializeParams: initializeParams(named: "unknown"),

@@ -13,16 +13,18 @@ public final class SparseLine: Sendable {
         var unsaid = 0
     }
 
+    private let logger: Logger
     private let level: Logger.Level
     private let message: Logger.Message
     private let state = NIOLockedValueBox(State())
 
-    public init(_ level: Logger.Level, _ message: Logger.Message) {
+    public init(_ logger: Logger, _ level: Logger.Level, _ message: Logger.Message) {
+        self.logger = logger
         self.level = level
         self.message = message
     }
 
-    public func write(to logger: Logger, metadata: @autoclosure () -> Logger.Metadata, now: NIODeadline = .now()) {
+    public func write(_ metadata: @autoclosure () -> Logger.Metadata, now: NIODeadline = .now()) {
         guard let unsaid = admit(now: now) else { return logger.debug(message, metadata: metadata()) }
         logger.log(level: level, message, metadata: metadata().merging(unsaid > 0 ? ["unsaid": "\(unsaid)"] : [:]) { $1 })
     }

@@ -83,7 +83,7 @@ extension Session {
             {
                 return (known, false)
             }
-            let stream = EventStream(record: record, delivered: record.lastSequence, log: gateway.events, logger: gateway.logger)
+            let stream = EventStream(record: record, delivered: record.lastSequence, log: gateway.events, lines: gateway.lines)
             switch record.kind {
             case .listening:
                 // Without room nobody may connect to it (``mayListen(to:)``), and it is not kept.
@@ -100,13 +100,13 @@ extension Session {
     /// Loads the listening stream that the client will come back to, after a restart.
     func restoreStreams(_ records: [StreamRecord]) {
         if let record = records.last(where: { $0.kind == .feed && !$0.hasEnded }) {
-            let feed = EventStream(record: record, delivered: record.lastSequence, log: gateway.events, logger: gateway.logger)
+            let feed = EventStream(record: record, delivered: record.lastSequence, log: gateway.events, lines: gateway.lines)
             state.withLockedValue { state in if state.feed == nil { state.feed = feed } }
         }
         guard let record = records.last(where: { $0.kind == .listening && !$0.hasEnded }) else { return }
         // What a stream begun by a message holds was never given to anybody; of others the client knows its position.
         let delivered = record.stream.wasBegunWaiting ? 0 : record.lastSequence
-        let stream = EventStream(record: record, delivered: delivered, log: gateway.events, logger: gateway.logger)
+        let stream = EventStream(record: record, delivered: delivered, log: gateway.events, lines: gateway.lines)
         state.withLockedValue { state in
             if state.listening.isEmpty { state.listening.append(stream) }
         }

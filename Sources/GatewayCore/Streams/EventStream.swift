@@ -34,7 +34,7 @@ public final class EventStream: Sendable {
     public let kind: StreamRecord.Kind
     private let record: StreamRecord
     private let log: any EventLog
-    private let logger: Logger
+    private let lines: CoreLines
     private let state: NIOLockedValueBox<State>
 
     private struct State {
@@ -75,13 +75,13 @@ public final class EventStream: Sendable {
     }
 
     /// - Parameter isOpen: the log has the stream already.
-    init(record: StreamRecord, delivered: UInt64, isOpen: Bool = true, log: any EventLog, logger: Logger) {
+    init(record: StreamRecord, delivered: UInt64, isOpen: Bool = true, log: any EventLog, lines: CoreLines) {
         self.record = record
         id = record.stream
         session = record.session
         kind = record.kind
         self.log = log
-        self.logger = logger
+        self.lines = lines
         state = NIOLockedValueBox(
             State(
                 nextSequence: record.lastSequence + 1, delivered: delivered, logged: record.lastSequence, hasEnded: record.hasEnded,
@@ -95,9 +95,7 @@ public final class EventStream: Sendable {
             case .success: self.state.withLockedValue { $0.isOpen = true }
             case .failure(let error):
                 self.state.withLockedValue { $0.mustBeOpened = true }
-                self.logger.warning(
-                    "stream not logged; it cannot be resumed",
-                    metadata: ["session": "\(self.session.shortened)", "error": "\(error)"])
+                self.lines.streamNotLogged.write(["session": "\(self.session.shortened)", "error": "\(error)"])
             }
             opened?(result)
         }
@@ -166,9 +164,7 @@ public final class EventStream: Sendable {
             return state.refused <= state.logged
         }
         if isFirst {
-            logger.warning(
-                "events not logged; a client that reconnects misses them and is told so",
-                metadata: ["session": "\(session.shortened)", "stream": "\(id)", "error": "\(error)"])
+            lines.eventsNotLogged.write(["session": "\(session.shortened)", "stream": "\(id)", "error": "\(error)"])
         }
         deliverLive(event, isLast: isLast)
     }

@@ -50,9 +50,8 @@ extension Session {
         guard !gateway.isLeaving else { return }
         guard record.repetitions < gateway.settings.maxRepetitions else {
             LimitHits.count(.maxRepetitions)
-            gateway.logger.warning(
-                "requests are not worked on again: each process that worked on them has ended (streams.maxRepetitions)",
-                metadata: ["session": "\(id.shortened)", "stream": "\(stream.id)", "repetitions": "\(record.repetitions)"])
+            gateway.lines.notWorkedOnAgain.write(
+                ["session": "\(id.shortened)", "stream": "\(stream.id)", "repetitions": "\(record.repetitions)"])
             return lose(ids, of: stream)
         }
         stream.countRepetition { result in
@@ -71,9 +70,8 @@ extension Session {
 
     private func workAgain(on repeated: [Message], of stream: EventStream, unanswered ids: [ByteBuffer], floors: [ByteBuffer: Double]) {
         for id in ids where !repeated.contains(where: { $0.idBytes == id }) { stream.append(Gateway.lostError.response(id: id)) }
-        gateway.logger.info(
-            "requests that may be worked on twice are worked on again",
-            metadata: ["session": "\(id.shortened)", "stream": "\(stream.id)", "count": "\(repeated.count)"])
+        gateway.lines.workedOnAgain.write(
+            ["session": "\(id.shortened)", "stream": "\(stream.id)", "count": "\(repeated.count)"])
         let sink = RepeatedExchanges(stream: stream, session: self, count: repeated.count, floors: floors)
         for request in repeated { gateway.handle(request, in: self, sink: sink) }
     }

@@ -188,8 +188,7 @@ extension ClientConnection {
     func forwardFailed(_ forward: Forward, wasSent: Bool, reason: String) {
         guard case .forwarding(let current) = state, current === forward else { return }
         server.notServedLine.write(
-            to: server.logger,
-            metadata: ["instance": "\(forward.target.identity.name)", "reason": "\(reason)", "request": "\(request.id)"])
+            ["instance": "\(forward.target.identity.name)", "reason": "\(reason)", "request": "\(request.id)"])
         guard !forward.hasBegun else { return breakOff(forward) }
         guard !wasSent || isRepeatable && mayRepeat() else { return loseAnswer() }
         forwardable?.tried.addUnreachable(forward.target.identity)

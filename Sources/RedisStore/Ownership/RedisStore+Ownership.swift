@@ -137,7 +137,6 @@ extension RedisStore: Ownership {
     }
 
     func tellLost(_ id: SessionID) {
-        logger.info("a session is at home elsewhere now, or gone", metadata: ["session": "\(id.shortened)"])
         state.withLockedValue { $0.onHomeLost }?(id)
     }
 }

@@ -45,7 +45,7 @@ struct StreamBench {
             session: session, stream: StreamID("labc"), kind: .listening, requestIDs: nil, createdAt: WallTime(milliseconds: 0))
         stores.open(record) { _ in }
         stores.run()
-        stream = EventStream(record: record, delivered: 0, log: stores, logger: silentLogger)
+        stream = EventStream(record: record, delivered: 0, log: stores, lines: CoreLines(silentLogger))
     }
 
     func append(_ numbers: ClosedRange<Int>) {
