@@ -18,7 +18,7 @@ public final class Gateway: Sendable {
     public let clock: GatewayClock
     let eventLoopGroup: any EventLoopGroup
     let logger: Logger
-    let lines: CoreLines
+    public let lines: CoreLines
     /// For what upstreams do.
     let upstreamLogger: Logger
     let registry = SessionRegistry()
@@ -53,6 +53,7 @@ public final class Gateway: Sendable {
     let startedAt = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0))
     private let openExchanges = Atomic<Int>(0)
     private let draining = Atomic<Bool>(false)
+    let displaced = Atomic<Bool>(false)
     /// Sessions on their way to other instances.
     let leavingSessions = Atomic<Int>(0)
 
@@ -134,6 +135,7 @@ public final class Gateway: Sendable {
             guard let self, let session = registry[id] else { return }
             abandon(session)
         }
+        cluster?.directory.onReplaced { [weak self] in self?.displace() }
         let loop = eventLoopGroup.next()
         let touch = loop.scheduleRepeatedTask(initialDelay: settings.touchInterval, delay: settings.touchInterval) { _ in
             self.flushTouches()
@@ -144,6 +146,7 @@ public final class Gateway: Sendable {
             self.parked.sweep()
             self.heldTasks.sweep(at: loop.now)
             self.confirmHomes()
+            self.lines.flush()
         }
         state.withLockedValue { $0.tasks = [touch, sweep, reap] }
     }

@@ -41,6 +41,9 @@ extension RedisStore {
     /// Why the store does not work as it ought to, in a sentence; nil while it does. It becomes nil again by itself.
     public var failure: String? {
         if directory.isReplaced { return "another process runs as instance \(identity.name)" }
+        if directory.state.withLockedValue({ $0.hasOtherSecret }) {
+            return "the cluster has another secret than this instance: each refuses the ids of the other's sessions"
+        }
         if let reason = breaker.withLockedValue({ $0.isOpen ? $0.reason ?? "it did not answer" : nil }) {
             return "Redis is away: \(reason)"
         }

@@ -24,6 +24,7 @@ public final class RedisStore: Sendable {
         var isClosed = false
         var heartbeats: RepeatedTask?
         var onHomeLost: (@Sendable (SessionID) -> Void)?
+        var onReplaced: (@Sendable () -> Void)?
         /// Why Redis refused the newest write.
         var refusal: String?
         /// Why the newest event was not taken.
@@ -50,6 +51,7 @@ public final class RedisStore: Sendable {
     let clock: GatewayClock
     let agreed: AgreedClock
     let logger: Logger
+    let unreadableLine: SparseLine
     let keys: StoreKeys
     let line = CompletionLine()
     let lanes = StreamLanes()
@@ -103,14 +105,26 @@ public final class RedisStore: Sendable {
         _ client: RedisClient, _ instance: RedisStoreInstance, _ options: RedisStoreOptions, _ given: ClusterSecret?
     ) async throws(RedisStoreError) -> Life {
         let keys = StoreKeys(prefix: options.keyPrefix)
-        let arguments: [RedisArgument] = [
-            .text(options.keyPrefix), .integer(options.lease.milliseconds), .text(randomID()), .text((given ?? ClusterSecret()).stored),
-        ]
-        // A number that is drawn and not heard of is none too many.
-        let reply = try await untilAnswered(client, options) { left in
-            try await client.run(
-                Scripts.draw, keys: [keys.cluster, keys.instance(instance.name)], arguments: arguments, timeout: left)
-        }
+        let dataID = randomID()
+        let own = given ?? ClusterSecret()
+        // Redis may have lost it a moment ago: then an instance that has it in memory tells it with its next heartbeat. Whoever made another one
+        // would refuse the ids of all sessions.
+        let mayMake = ContinuousClock.now + (given == nil ? options.secretWait : .zero)
+        var reply: RESPValue
+        repeat {
+            let secret = ContinuousClock.now >= mayMake ? own.stored : ""
+            let arguments: [RedisArgument] = [
+                .text(options.keyPrefix), .integer(options.lease.milliseconds), .text(dataID), .text(secret),
+                .integer(options.recoveryTime.milliseconds),
+            ]
+            // A number that is drawn and not heard of is none too many.
+            reply = try await untilAnswered(client, options) { left in
+                try await client.run(
+                    Scripts.draw, keys: [keys.cluster, keys.instance(instance.name)], arguments: arguments, timeout: left)
+            }
+            guard reply.word == "secretless" else { break }
+            do { try await Task.sleep(for: .milliseconds(50)) } catch { throw .unexpected(detail: "the start was cancelled") }
+        } while true
         guard let parts = reply.elements, parts.count == 5, let incarnation = parts[1].text.flatMap({ UInt64($0) }),
             let dataID = parts[2].text, let stored = parts[3].text
         else { throw .unexpected(detail: "reply to the registration: \(reply.kind)") }
@@ -155,6 +169,7 @@ public final class RedisStore: Sendable {
         self.clock = clock
         agreed = AgreedClock(own: clock)
         self.logger = logger
+        unreadableLine = SparseLine(logger, .error, "Redis has something that is not of this gateway under the gateway's keys")
         identity = life.identity
         secret = life.secret
         keys = StoreKeys(prefix: options.keyPrefix)

@@ -32,6 +32,9 @@ public struct RedisStoreOptions: Sendable {
     public var lease: Duration = .seconds(3)
     /// What the keys of the cluster derive from (`cluster.secretFile`), at least 32 bytes; nil: made once and kept in Redis.
     public var secret: [UInt8]?
+    /// How long `open` waits where Redis has no secret, before it makes one: another instance may have the one that Redis has lost. More than one
+    /// needs to find Redis again, and for a heartbeat. Default 3 s.
+    public var secretWait: Duration = .seconds(3)
     /// How long `open` waits for Redis (`store.redis.startTimeout`). Default 10 s.
     public var openTimeout: Duration = .seconds(10)
     /// After Redis came back empty: how long an unknown session may be one that its home has yet to write again. Default 10 s.

@@ -33,4 +33,19 @@ import Testing
         #expect(written.map { $0.metadata["unsaid"] } == [nil, nil, nil, nil, nil, "4", nil])
         #expect(written.map { $0.metadata["n"] } == (0..<7).map { "\($0)" })
     }
+
+    @Test("is written once more when nothing follows, with how often it was not")
+    func flush() {
+        let lines = Lines()
+        let line = SparseLine(Logger(label: "test") { _ in lines }, .info, "away")
+        let start = NIODeadline.now()
+        line.flush(now: start)
+        for step in 0..<3 { line.write(["n": "\(step)"], now: start + .milliseconds(Int64(step))) }
+        line.flush(now: start + .seconds(1))
+        line.flush(now: start + SparseLine.period)
+        line.flush(now: start + SparseLine.period + SparseLine.period)
+        let written = lines.all.withLockedValue { $0 }
+        #expect(written.map(\.level) == [.info, .debug, .debug, .info])
+        #expect(written.last?.metadata == ["unsaid": "2"])
+    }
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import time
@@ -188,6 +189,7 @@ class Cluster:
         try:
             if self._owns_redis and isinstance(self.redis, Redis):
                 self.redis.start(self.progress)
+            self._remember()
             for instance in self.instances:
                 instance.launch()
             for instance in self.instances:
@@ -200,6 +202,12 @@ class Cluster:
             if closes:
                 self.close()
             raise
+
+    def _remember(self) -> None:
+        """Leaves in Redis what a cluster of before would have. Instances that find nothing wait, lest it was lost a moment ago."""
+        if isinstance(self.redis, Redis):
+            for field in ("id", "secret"):
+                self.redis.master.command("HSETNX", f"{self.key_prefix}cluster", field, secrets.token_hex(32))
 
     def close(self, when_slow: Callable[[list[str]], None] = lambda _: None) -> list[str]:
         """Stops everything, what clients see first; answers what was wrong with that. Nothing is left, whatever was.

@@ -43,4 +43,13 @@ extension Gateway {
             }
         }
     }
+
+    /// Whether another process runs under the name of this instance. It does what this one did, so this one serves nothing any more.
+    public var isDisplaced: Bool { displaced.load(ordering: .relaxed) }
+
+    func displace() {
+        displaced.store(true, ordering: .relaxed)
+        subscriptions.end()
+        for session in registry.all { abandon(session) }
+    }
 }

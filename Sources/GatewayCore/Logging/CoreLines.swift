@@ -1,7 +1,7 @@
 import Logging
 
-/// The lines of the core that may come with every session, stream or request while a part is away.
-final class CoreLines: Sendable {
+/// The lines about sessions, streams and requests that may come with every one of them while a part is away.
+public final class CoreLines: Sendable {
     let standsIn: SparseLine
     let isElsewhere: SparseLine
     let sessionNotStored: SparseLine
@@ -9,6 +9,7 @@ final class CoreLines: Sendable {
     let eventsNotLogged: SparseLine
     let workedOnAgain: SparseLine
     let notWorkedOnAgain: SparseLine
+    public let notServed: SparseLine
 
     init(_ logger: Logger) {
         standsIn = SparseLine(logger, .warning, "session served without the store: only its id is known")
@@ -19,5 +20,15 @@ final class CoreLines: Sendable {
         workedOnAgain = SparseLine(logger, .info, "requests that may be worked on twice are worked on again")
         notWorkedOnAgain = SparseLine(
             logger, .warning, "requests are not worked on again: each process that worked on them has ended (streams.maxRepetitions)")
+        notServed = SparseLine(logger, .info, "an instance did not serve a request that was passed on to it")
+    }
+
+    /// Says how many were not written, where nothing more happened since.
+    func flush() {
+        for line in [
+            standsIn, isElsewhere, sessionNotStored, streamNotLogged, eventsNotLogged, workedOnAgain, notWorkedOnAgain, notServed,
+        ] {
+            line.flush()
+        }
     }
 }

@@ -29,6 +29,16 @@ public final class SparseLine: Sendable {
         logger.log(level: level, message, metadata: metadata().merging(unsaid > 0 ? ["unsaid": "\(unsaid)"] : [:]) { $1 })
     }
 
+    /// Writes how many there were since the last line, once it is time for the next. To be called now and then.
+    func flush(now: NIODeadline = .now()) {
+        let unsaid = state.withLockedValue { state -> Int in
+            guard state.unsaid > 0, let next = state.next, now >= next else { return 0 }
+            defer { state = State(next: now + Self.period) }
+            return state.unsaid
+        }
+        if unsaid > 0 { logger.log(level: level, message, metadata: ["unsaid": "\(unsaid)"]) }
+    }
+
     /// How many were not written since the last one; nil when it is not yet time for the next.
     private func admit(now: NIODeadline) -> Int? {
         state.withLockedValue { state in

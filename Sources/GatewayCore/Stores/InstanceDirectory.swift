@@ -62,4 +62,6 @@ public protocol InstanceDirectory: Sendable {
     func beginDraining()
     /// Looks up the others now, and not at the next heartbeat.
     func refresh()
+    /// `body` is called once when another process has taken over the name of this instance: this one can own nothing any more.
+    func onReplaced(_ body: @escaping @Sendable () -> Void)
 }

@@ -66,6 +66,7 @@ extension ClientConnection {
     ) throws(Refusal) -> NamedRevision? {
         // Operators are answered in an overload too: a supervisor would end a gateway that is only busy.
         if !route.isForOperators {
+            guard !server.gateway.isDisplaced else { throw .displaced }
             guard server.load.beginRequest() else {
                 LimitHits.count(.maxConcurrentRequests)
                 throw .overloaded(limit: server.settings.maxConcurrentRequests)

@@ -187,7 +187,7 @@ extension ClientConnection {
 
     func forwardFailed(_ forward: Forward, wasSent: Bool, reason: String) {
         guard case .forwarding(let current) = state, current === forward else { return }
-        server.notServedLine.write(
+        server.gateway.lines.notServed.write(
             ["instance": "\(forward.target.identity.name)", "reason": "\(reason)", "request": "\(request.id)"])
         guard !forward.hasBegun else { return breakOff(forward) }
         guard !wasSent || isRepeatable && mayRepeat() else { return loseAnswer() }
@@ -282,6 +282,11 @@ extension Refusal {
     static let leaving = Refusal(
         status: .misdirectedRequest, code: "unavailable",
         error: RPCError(code: .internalError, message: "this instance is shutting down; connect again"), headers: [("retry-after", "1")])
+
+    static let displaced = Refusal(
+        status: .misdirectedRequest, code: "unavailable",
+        error: RPCError(code: .internalError, message: "another process runs as this instance (gateway.instanceID); connect again"),
+        headers: [("retry-after", "1")])
 
     static let lost = Refusal(
         status: .badGateway, code: "outcome_unknown", error: Gateway.lostError)

@@ -8,7 +8,6 @@ final class MCPServerContext: Sendable {
     let settings: HTTPTransportSettings
     let rules: MCPRequestRules
     let logger: Logger
-    let notServedLine: SparseLine
     private let loops: [ObjectIdentifier: NIOLoopBoundBox<LoopContext>]
     let load: RequestLoad
     /// Of HTTP+SSE.
@@ -21,7 +20,6 @@ final class MCPServerContext: Sendable {
         self.settings = settings
         self.rules = MCPRequestRules(settings)
         self.logger = logger
-        notServedLine = SparseLine(logger, .info, "an instance did not serve a request that was passed on to it")
         self.hasMetrics = hasMetrics
         load = RequestLoad(maxRequests: settings.maxConcurrentRequests, maxConnections: settings.maxConnections)
         var loops: [ObjectIdentifier: NIOLoopBoundBox<LoopContext>] = [:]

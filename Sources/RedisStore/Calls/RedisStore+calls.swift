@@ -145,6 +145,9 @@ extension RedisStore {
         switch error {
         case .queueFull, .unexpectedReply:
             return .failed(error.description)
+        case .server where error.isOfData:
+            unreadableLine.write(["error": "\(error)"])
+            return .failed(error.description)
         case .server where !error.isOutage:
             note(refusal: error.description)
             return .failed(error.description)
@@ -204,4 +207,12 @@ extension RedisError {
 extension RESPValue {
     /// The word that a script's reply begins with.
     var word: String? { elements?.first?.text }
+}
+
+extension RedisError {
+    /// Whether the reason is what is at a key, or how a script gets along with it, and neither the server nor the right to use it.
+    var isOfData: Bool {
+        guard case .server(let error) = self, !isOutage else { return false }
+        return ["WRONGTYPE", "ERR"].contains(error.code)
+    }
 }

@@ -23,7 +23,8 @@ final class InstanceRegistry: Sendable {
         var mustBeatAgain = false
         /// Tests stop the heartbeats, as a frozen process would.
         var isFrozen = false
-        var toldOtherSecret = false
+        /// Redis has another secret than this instance.
+        var hasOtherSecret = false
         /// The newest heartbeat was not taken.
         var isRefused = false
     }

@@ -19,6 +19,11 @@ extension RedisStore: InstanceDirectory {
 
     public func refresh() { beat() }
 
+    public func onReplaced(_ body: @escaping @Sendable () -> Void) {
+        state.withLockedValue { $0.onReplaced = body }
+        if directory.isReplaced { body() }
+    }
+
     // MARK: Heartbeats
 
     /// Tells Redis that this instance lives. One at a time: one that waits for a connection speaks for those behind it.
@@ -83,8 +88,9 @@ extension RedisStore: InstanceDirectory {
         let peers = (parts[3].elements ?? []).compactMap { ReportedInstance($0) }
         let (regained, tellsSecret) = directory.state.withLockedValue { state in
             state.dataID = dataID
-            let tells = parts[2].text != "1" && !state.toldOtherSecret
-            if tells { state.toldOtherSecret = true }
+            let isOther = parts[2].text != "1"
+            let tells = isOther && !state.hasOtherSecret
+            state.hasOtherSecret = isOther
             return (state.clock.heard(sentAt: sentAt, now: now), tells)
         }
         // An answer that was a lease on its way tells of a time when nobody could be heard.
@@ -151,7 +157,8 @@ extension RedisStore: InstanceDirectory {
     func replaced() {
         guard directory.markReplaced() else { return }
         logger.critical(
-            "another process runs as this instance: this one writes nothing any more; give each its own gateway.instanceID",
+            "another process runs as this instance: this one serves nothing any more; end it, and give each its own gateway.instanceID",
             metadata: ["instance": "\(identity)"])
+        state.withLockedValue { $0.onReplaced }?()
     }
 }

@@ -80,8 +80,11 @@ extension RedisStore {
             let calls = piece.compactMap { id in restoration(id).map { (id, $0.held, $0.calls.map { future($0) }) } }
             for (id, held, futures) in calls {
                 var replies: [RESPValue] = []
-                for future in futures { replies.append(try await future.get()) }
-                restored(id, held, replies)
+                for future in futures {
+                    // One that cannot be written must not keep the others from it: it goes on in memory.
+                    if let reply = try await answer(future, of: id) { replies.append(reply) }
+                }
+                if replies.count == futures.count { restored(id, held, replies) }
             }
         }
     }
@@ -137,6 +140,16 @@ extension RedisStore {
                 let left = state.doubtfulEvents[key]?.subtracting(sequences) ?? []
                 state.doubtfulEvents[key] = left.isEmpty ? nil : left
             }
+        }
+    }
+
+    /// What Redis says of a session; nil when what it has there is none, which is logged.
+    private func answer(_ future: EventLoopFuture<RESPValue>, of id: SessionID) async throws -> RESPValue? {
+        do {
+            return try await future.get()
+        } catch let error as RedisError where error.isOfData {
+            unreadableLine.write(["session": "\(id.shortened)", "error": "\(error)"])
+            return nil
         }
     }
 

@@ -29,14 +29,19 @@ extension Scripts {
 
     /// Draws the number of a new life, and what the cluster shares if this is its first instance.
     ///
-    /// The number grows with the clock too, so that it is greater than those of before even if Redis has forgotten them.
-    /// KEYS: cluster, record of the instance. ARGV: prefix, milliseconds of the lease, an id for the data and a secret, in case there are none.
-    /// Result: `drawn`, incarnation, id of the data, secret, `1` if another life of that name was heard of within the lease.
+    /// The number grows with the clock too, so that it is greater than those of before even if Redis has forgotten them. Where there are no data
+    /// they may have been lost just now: whoever has sessions in memory writes them again.
+    /// KEYS: cluster, record of the instance. ARGV: prefix, milliseconds of the lease, an id for the data and a secret, in case there are none
+    /// (empty: it waits for somebody else's), milliseconds that others may take to write their sessions again.
+    /// Result: `drawn`, incarnation, id of the data, secret, `1` if another life of that name was heard of within the lease; or `secretless`.
     static let draw = RedisScript(
         common + """
             local time = now()
-            redis.call('HSETNX', KEYS[1], 'id', ARGV[3])
-            redis.call('HSETNX', KEYS[1], 'secret', ARGV[4])
+            if redis.call('HSETNX', KEYS[1], 'id', ARGV[3]) == 1 then
+              redis.call('HSET', KEYS[1], 'recovering', digits(time + tonumber(ARGV[5])))
+            end
+            if ARGV[4] ~= '' then redis.call('HSETNX', KEYS[1], 'secret', ARGV[4]) end
+            if redis.call('HEXISTS', KEYS[1], 'secret') == 0 then return {'secretless'} end
             local newest = number(redis.call('HGET', KEYS[1], 'incarnations'))
             local incarnation = digits(math.max(newest + 1, time))
             redis.call('HSET', KEYS[1], 'incarnations', incarnation)
@@ -71,7 +76,7 @@ extension Scripts {
               redis.call('HSET', KEYS[1], 'incarnations', ARGV[8])
             end
             local beat = number(redis.call('HGET', KEYS[1], 'beat'))
-            if (time - beat) * 2 > tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], 'grace', digits(time + tonumber(ARGV[2]))) end
+            if isSilent(time, beat, tonumber(ARGV[2])) then redis.call('HSET', KEYS[1], 'grace', digits(time + tonumber(ARGV[2]))) end
             redis.call('HSET', KEYS[1], 'beat', digits(time))
             register(KEYS[2], time, 7)
             local same = redis.call('HGET', KEYS[1], 'secret') == ARGV[5] and '1' or '0'

@@ -11,6 +11,7 @@ extension Scripts {
             local time = now()
             local s = redis.call('HMGET', KEYS[1], 'seen', 'home', 'incarnation', 'epoch')
             if not s[1] then
+              if redis.call('ZSCORE', P .. 'deleted', ARGV[2]) then return {'unknown'} end
               local data = redis.call('HMGET', KEYS[2], 'id', 'recovering')
               if data[1] ~= ARGV[7] or (data[2] and tonumber(data[2]) > time) then return {'recovering'} end
               return {'unknown'}

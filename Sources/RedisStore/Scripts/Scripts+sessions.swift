@@ -113,7 +113,7 @@ extension Scripts {
             for i = 3, #ARGV, 2 do
               local id, seen = ARGV[i], ARGV[i + 1]
               local key = P .. 'session:' .. id
-              local known = redis.call('HMGET', key, 'seen', 'client', 'kept')
+              local known = redis.pcall('HMGET', key, 'seen', 'client', 'kept')
               if known[1] then
                 if tonumber(known[1]) < tonumber(seen) then
                   redis.call('HSET', key, 'seen', seen)

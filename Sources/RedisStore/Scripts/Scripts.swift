@@ -19,7 +19,8 @@ enum Scripts {
         end
         -- Nil when the session is at home where the caller says, else why not.
         local function fence(key, incarnation, epoch)
-          local home = redis.call('HMGET', key, 'incarnation', 'epoch')
+          local home = redis.pcall('HMGET', key, 'incarnation', 'epoch')
+          if home.err then return 'unreadable' end
           if not home[2] then return 'missing' end
           if home[1] == incarnation and home[2] == epoch then return nil end
           return 'fenced'
@@ -32,18 +33,19 @@ enum Scripts {
 
         """
 
-    /// Whether an instance lives: its record must be of that life and recent. A record of the future is one from before the clock was set back.
+    /// Whether an instance lives: its record must be of that life and recent. A record of the future is one from before the clock was set back, which
+    /// a failover to a machine with another clock does too.
     /// While nobody has been heard of for half a lease, which is more than a heartbeat, and for the length of a lease after that, nobody is taken for
     /// dead: it was Redis that was away (`beat`, `grace`).
     static let alive = """
+        local function isSilent(time, beat, lease) return math.abs(time - beat) * 2 > lease end
         local function alive(name, incarnation, time, lease)
-          local r = redis.call('HMGET', P .. 'instance:' .. name, 'incarnation', 'seen', 'address', 'version', 'colour', 'started', 'draining', 'bus')
-          if not r[1] or (incarnation and r[1] ~= incarnation) then return nil end
+          local r = redis.pcall('HMGET', P .. 'instance:' .. name, 'incarnation', 'seen', 'address', 'version', 'colour', 'started', 'draining', 'bus')
+          if r.err or not r[1] or (incarnation and r[1] ~= incarnation) then return nil end
           if math.abs(time - number(r[2])) > lease then
             local c = redis.call('HMGET', P .. 'cluster', 'grace', 'beat')
             local grace = number(c[1])
-            local isSilent = (time - number(c[2])) * 2 > lease
-            if not isSilent and (time >= grace or grace - time > lease) then return nil end
+            if not isSilent(time, number(c[2]), lease) and (time >= grace or grace - time > lease) then return nil end
           end
           return {name, r[1], r[3], r[4], r[5], r[6], r[7], r[8]}
         end
@@ -54,7 +56,9 @@ enum Scripts {
     static let removal = """
         local function remove(id, time)
           local key = P .. 'session:' .. id
-          local client = redis.call('HGET', key, 'client')
+          -- What somebody else put there is removed too.
+          local client = redis.pcall('HGET', key, 'client')
+          if type(client) == 'table' then client = nil end
           for _, stream in ipairs(redis.call('ZRANGE', P .. 'streams:' .. id, 0, -1)) do
             local name = id .. ':' .. stream
             redis.call('UNLINK', P .. 'stream:' .. name, P .. 'events:' .. name)

@@ -59,6 +59,7 @@ extension GatewayRuntime {
     var readinessReport: ReadinessReport {
         var reasons: [String] = []
         if gateway.isDraining { reasons.append("the gateway is stopping") }
+        if gateway.isDisplaced { reasons.append("another process runs as this instance (gateway.instanceID)") }
         let starting = gateway.startingUpstreams
         if !starting.isEmpty { reasons.append("servers are starting: \(starting.joined(separator: ", "))") }
         // Without a store that all share, no instance is better off than this one, and sessions go on at their homes.

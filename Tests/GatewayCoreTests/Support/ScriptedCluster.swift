@@ -50,6 +50,8 @@ final class ScriptedCluster: Sendable {
 }
 
 extension ScriptedCluster: InstanceDirectory {
+    func onReplaced(_ body: @escaping @Sendable () -> Void) {}
+
     func beginDraining() {}
     func refresh() {}
 }

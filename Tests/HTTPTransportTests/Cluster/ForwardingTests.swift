@@ -1,5 +1,6 @@
 import EmbeddedStore
 import GatewayCore
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import ScriptedHTTPServer
@@ -158,6 +159,25 @@ struct ForwardingTests {
             #expect(homes.home(of: session) == "a")
         }
         try await breaking.stop()
+    }
+
+    @Test("an instance whose name another process has serves nothing any more, and hands back what comes")
+    func displaced() async throws {
+        try await pair { homes, a, b in
+            let session = try await a.server.session()
+            #expect(a.server.gateway.sessionsInMemory == 1)
+            let displace = try #require(a.instance.replaced.withLockedValue { $0 })
+            displace()
+            #expect(a.server.gateway.sessionsInMemory == 0)
+            for request in [Request.post(Request.ping(), session: session), Request.post(Request.initialize("2025-11-25"))] {
+                let answer = try await a.server.response(to: request)
+                #expect(answer.status == 421)
+                #expect(answer.body.contains("another process runs as this instance"))
+            }
+            #expect(try await a.server.response(to: Request.make("GET", path: "/health")).status == 200)
+            a.instance.die()
+            #expect(try await b.server.response(to: Request.post(Request.ping(), session: session)).status == 200)
+        }
     }
 
     @Test("a home that lives and cannot be reached is said so when the time is over")

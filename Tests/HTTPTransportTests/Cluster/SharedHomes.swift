@@ -62,6 +62,8 @@ final class SharedHomes: Sendable {
         let homes: SharedHomes
         let identity: InstanceIdentity
         let lost = NIOLockedValueBox<(@Sendable (SessionID) -> Void)?>(nil)
+        /// Called when another process runs under its name.
+        let replaced = NIOLockedValueBox<(@Sendable () -> Void)?>(nil)
 
         init(homes: SharedHomes, identity: InstanceIdentity) {
             self.homes = homes
@@ -110,6 +112,8 @@ extension SharedHomes.Instance: InstanceDirectory {
     }
 
     func refresh() {}
+
+    func onReplaced(_ body: @escaping @Sendable () -> Void) { replaced.withLockedValue { $0 = body } }
 
     func beginDraining() { homes.change(identity.name) { $0.record.isDraining = true } }
 }

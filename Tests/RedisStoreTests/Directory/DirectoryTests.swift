@@ -1,4 +1,5 @@
 import GatewayCore
+import NIOConcurrencyHelpers
 import NIOCore
 import RESP
 import RedisServers
@@ -35,6 +36,8 @@ struct DirectoryTests {
         try await one.raw("SADD", one.keys.instances, "ghost")
         try await one.raw("HSET", one.keys.instance("ghost"), "incarnation", "5", "seen", "garbage")
         try await one.raw("HSET", one.keys.cluster, "incarnations", "x", "grace", "y", "beat", "z")
+        try await one.raw("SADD", one.keys.instances, "text")
+        try await one.raw("SET", one.keys.instance("text"), "x")
         let two = try await bench.open("two")
         #expect(two.identity.incarnation > one.identity.incarnation)
         try await eventually("they see each other") {
@@ -82,6 +85,46 @@ struct DirectoryTests {
         for store in [one, twin, other] { await store.close() }
     }
 
+    @Test("who finds no secret waits for an instance that has it in memory, and makes one when there is none")
+    func lostSecret() async throws {
+        let bench = try Bench()
+        let one = try await bench.open("one") { $0.secretWait = .milliseconds(300) }
+        one.freeze()
+        try await one.raw("DEL", one.keys.cluster)
+        async let opened = bench.open("two") { $0.secretWait = .seconds(60) }
+        try await eventually("two looks for it") { try await one.raw("HEXISTS", one.keys.cluster, "id").int == 1 }
+        #expect(try await one.raw("HEXISTS", one.keys.cluster, "secret").int == 0)
+        one.thaw()
+        let two = try await opened
+        #expect(two.signingKey() == one.signingKey())
+        #expect(one.failure == nil && two.failure == nil)
+        for store in [one, two] { await store.close() }
+    }
+
+    @Test("nobody is taken for dead when the clock of Redis jumps, as a failover to another machine lets it", arguments: [-10_000, 10_000])
+    func jump(milliseconds: Int64) async throws {
+        let bench = try Bench()
+        let (one, two) = (try await bench.open("one"), try await bench.open("two"))
+        let session = Sample.session()
+        try await one.create(session)
+        try await eventually("two sees one") { two.peers.count == 1 }
+        one.freeze()
+        two.freeze()
+        // What the old clock wrote is as far from the new one's time.
+        let then = RedisArgument.integer(GatewayClock.system.now().milliseconds - milliseconds)
+        for name in ["one", "two"] { try await one.raw("HSET", one.keys.instance(name), "seen", then) }
+        try await one.raw("HSET", one.keys.cluster, "beat", then)
+        guard case .elsewhere = try await two.claim(session.id) else { return #expect(Bool(false), "its home lives") }
+        two.thaw()
+        try await eventually("two was heard of at the new time") {
+            try await one.raw("HGET", one.keys.instance("two"), "seen").text.flatMap { Int64($0) }.map {
+                abs($0 - GatewayClock.system.now().milliseconds) < 5_000
+            } == true
+        }
+        guard case .elsewhere = try await two.claim(session.id) else { return #expect(Bool(false), "its home lives still") }
+        for store in [one, two] { await store.close() }
+    }
+
     @Test("an instance that is frozen loses its lease by itself, the others miss it, and afterwards it is another generation")
     func lapse() async throws {
         let bench = try Bench()
@@ -103,11 +146,14 @@ struct DirectoryTests {
         let first = try await bench.open("one")
         let session = Sample.session()
         try await first.create(session)
+        let told = NIOLockedValueBox(0)
+        first.onReplaced { told.withLockedValue { $0 += 1 } }
         let second = try await bench.open("one")
         #expect(second.identity.name == first.identity.name)
         #expect(second.identity.incarnation > first.identity.incarnation)
         try await eventually("the first one knows") { first.failure?.contains("another process") == true }
         #expect(first.lease == .lapsed(generation: 0))
+        #expect(told.withLockedValue { $0 } == 1)
         for write in [
             { _ = try await first.create(Sample.session()) }, { _ = try await first.claim(session.id) },
             { try await first.setAttribute(.logLevel, of: session.id, to: "1") },

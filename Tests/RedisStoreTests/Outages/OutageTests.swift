@@ -95,6 +95,33 @@ struct OutageTests {
         for store in [store, other] { await store.close() }
     }
 
+    @Test("a session that cannot be written keeps no other from it, and the store from nothing", .timeLimit(.minutes(1)))
+    func unreadable() async throws {
+        let bench = try Bench(isOwn: true)
+        defer { withExtendedLifetime(bench) {} }
+        let log = RecordingLog()
+        let store = try await bench.open(logger: log.logger)
+        let sessions = (0..<20).map { _ in session() }
+        for session in sessions { try await store.create(session) }
+        let bad = sessions[7]
+        try await store.raw("DEL", store.keys.session(bad.id))
+        try await store.raw("SET", store.keys.session(bad.id), "x")
+        bench.server.kill()
+        try await eventually("the breaker opens") { store.statistics.isBreakerOpen }
+        for session in sessions { try await store.setAttribute(.logLevel, of: session.id, to: "1") }
+        try bench.server.launch()
+        try await eventually("the store is back") { store.failure == nil && store.statistics.backlogWrites == 1 }
+        #expect(log.messages.contains { $0.contains("not of this gateway") })
+        for session in sessions where session.id != bad.id {
+            #expect(try await store.load(session.id)?.attributes == [.logLevel: "1"])
+        }
+        // It is in nobody's way afterwards, either.
+        try await store.raw("ZADD", store.keys.sessions, "0", .text(bad.id.description))
+        #expect(try await store.sweep(lastSeenBefore: .at(1), limit: 10) == [bad.id])
+        #expect(try await store.raw("EXISTS", store.keys.session(bad.id)).int == 0)
+        await store.close()
+    }
+
     @Test("a server that comes back empty before anybody noticed costs no session, at home or elsewhere", .timeLimit(.minutes(1)))
     func quickLoss() async throws {
         let bench = try Bench(isOwn: true)

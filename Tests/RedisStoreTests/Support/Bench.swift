@@ -46,6 +46,7 @@ struct Bench: Sendable {
         options.heartbeat = .milliseconds(50)
         options.lease = .seconds(1)
         options.recoveryTime = .seconds(1)
+        options.secretWait = .zero
         // Sessions of tests were seen last in 1970.
         options.sessionTTL = .seconds(100 * 365 * 24 * 3600)
         change(&options)
