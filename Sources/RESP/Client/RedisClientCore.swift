@@ -14,6 +14,8 @@ final class RedisClientCore {
     private var connection: RedisConnection?
     /// Whether nothing more is sent on the connection, because another takes its place.
     private var isLeaving = false
+    /// Lines that were logged just now, and when.
+    private var said: [String: NIODeadline] = [:]
     /// The one that takes its place, if it is ready already.
     private var successor: RedisConnection?
     private var reconnect: ReconnectLoop!
@@ -143,8 +145,8 @@ final class RedisClientCore {
         lostSince = nil
         // The search for it may have brought sentinels that were not known.
         watches?.extend()
-        logger.info(
-            "connected to Redis", metadata: ["address": "\(connection.address)", "protocol": "\(connection.isRESP3 ? "RESP3" : "RESP2")"])
+        say(
+            .info, "connected to Redis", ["address": "\(connection.address)", "protocol": "\(connection.isRESP3 ? "RESP3" : "RESP2")"])
         change(to: .connected(to: connection.address))
         write()
         for subscription in subscriptions.values { subscription.follow(connection.address) }
@@ -191,7 +193,7 @@ final class RedisClientCore {
         lostSince = since
         let state = RedisClientState.reconnecting(since: since, reason: reason)
         guard shared.state.withLockedValue({ $0.state }) != state else { return }
-        logger.warning("no connection to Redis", metadata: ["reason": "\(reason)"])
+        say(.warning, "no connection to Redis", ["reason": "\(reason)"])
         change(to: state)
     }
 
@@ -199,11 +201,21 @@ final class RedisClientCore {
     private func leave(_ reason: String) {
         guard let connection, !isLeaving else { return }
         isLeaving = true
-        logger.info("leaving a Redis server", metadata: ["address": "\(connection.address)", "reason": "\(reason)"])
+        say(.info, "leaving a Redis server", ["address": "\(connection.address)", "reason": "\(reason)"])
         guard queue.hasSent else { return connection.close(ConnectFailure(.notMaster, reason)) }
         handover = eventLoop.run(in: TimeAmount(configuration.handoverTimeout)) { [weak self] in
             self?.connection?.close(ConnectFailure(.notMaster, reason))
         }
+    }
+
+    /// Logs a line; one that was written in the last ten seconds at `debug`: a server that lets in and does not serve is left and tried for ever.
+    private func say(_ level: Logger.Level, _ message: Logger.Message, _ metadata: Logger.Metadata) {
+        let now = NIODeadline.now()
+        said = said.filter { now - $0.value < .seconds(10) }
+        let line = "\(message) \(metadata)"
+        let isNew = said[line] == nil
+        if isNew { said[line] = now }
+        logger.log(level: isNew ? level : .debug, message, metadata: metadata)
     }
 
     private func change(to state: RedisClientState) {

@@ -28,9 +28,14 @@ final class AgreedClock: Sendable {
     /// - Parameters:
     ///   - time: milliseconds since 1970 there.
     ///   - roundTrip: between the question and now; half of it ago is taken for the moment of the answer.
-    func heard(_ time: Int64, roundTrip: TimeAmount) {
+    ///
+    /// - Returns: by how many milliseconds the time is another than it was taken for; 0 for what is noise.
+    @discardableResult
+    func heard(_ time: Int64, roundTrip: TimeAmount) -> Int64 {
         let found = time + roundTrip.nanoseconds / 2_000_000 - monotonic()
-        guard abs(found - offset.load(ordering: .relaxed)) >= Self.noise else { return }
+        let jump = found - offset.load(ordering: .relaxed)
+        guard abs(jump) >= Self.noise else { return 0 }
         offset.store(found, ordering: .relaxed)
+        return jump
     }
 }

@@ -25,6 +25,8 @@ final class InstanceRegistry: Sendable {
         var isFrozen = false
         /// Redis has another secret than this instance.
         var hasOtherSecret = false
+        /// A heartbeat was taken.
+        var hasHeard = false
         /// The newest heartbeat was not taken.
         var isRefused = false
     }

@@ -26,6 +26,9 @@ extension RedisStore: InstanceDirectory {
 
     // MARK: Heartbeats
 
+    /// Milliseconds.
+    private static let toldJump: Int64 = 2_000
+
     /// Tells Redis that this instance lives. One at a time: one that waits for a connection speaks for those behind it.
     func beat() {
         let isDue = directory.state.withLockedValue { state in
@@ -80,11 +83,20 @@ extension RedisStore: InstanceDirectory {
         }
         guard outcome != "replaced" else { return replaced() }
         let now = NIODeadline.now()
-        agreed.heard(time, roundTrip: now - sentAt)
+        let jump = agreed.heard(time, roundTrip: now - sentAt)
+        // The first time replaces that of this machine.
+        if abs(jump) >= Self.toldJump, directory.state.withLockedValue({ $0.hasHeard }) {
+            logger.error(
+                "the time of Redis jumped, by which sessions and events expire: keep the clocks of its machines together",
+                metadata: ["milliseconds": "\(jump)"])
+        }
         breaker.withLockedValue { $0.succeeded(at: now) }
         // It was a write.
         noteWrite()
-        directory.state.withLockedValue { $0.isRefused = false }
+        directory.state.withLockedValue { state in
+            state.isRefused = false
+            state.hasHeard = true
+        }
         let peers = (parts[3].elements ?? []).compactMap { ReportedInstance($0) }
         let (regained, tellsSecret) = directory.state.withLockedValue { state in
             state.dataID = dataID

@@ -126,6 +126,7 @@ extension RedisStore: SessionStore {
                 Scripts.delete, keys: [keys.session(id)], arguments: [.text(id.description), fence.incarnation, fence.epoch])
         } handle: { [self] reply, turn in
             let result: Result<Bool, StoreError>
+            var failed: HeldSession?
             switch reply.map(\.word) {
             case .success("ok"):
                 if let held { sessions.deleted(id, epoch: held.epoch, now: .now()) }
@@ -139,12 +140,12 @@ extension RedisStore: SessionStore {
                 if case .unavailable = failure, let held, !isClosed, keepInBacklog({ $0.keepDeletion(id, epoch: held.epoch) }) {
                     result = .success(true)
                 } else {
-                    if let held { sessions.putBack(held) }
+                    failed = held
                     result = .failure(storeError(operation, failure))
                 }
             }
+            if held != nil { sessions.endDeletion(id, result, puttingBack: failed) }
             finish(turn) { completion(result) }
-            if held != nil { sessions.endDeletion(id, result) }
         }
     }
 

@@ -104,16 +104,6 @@ final class SessionMemory: Sendable {
         }
     }
 
-    /// A session that could not be deleted.
-    func putBack(_ held: HeldSession) {
-        state.withLockedValue { state in
-            guard state.held[held.record.id] == nil else { return }
-            state.held[held.record.id] = held
-            if held.phase == .backlog { state.backlogSessions += 1 }
-            state.attributeWrites += held.backlogWrites
-        }
-    }
-
     /// The epochs of those that are at home here, which are being given back from now on, or are not after all.
     func setReleasing(_ ids: [SessionID], _ isReleasing: Bool) -> [(id: SessionID, epoch: UInt64)] {
         state.withLockedValue { state in
@@ -230,8 +220,17 @@ final class SessionMemory: Sendable {
         }
     }
 
-    func endDeletion(_ id: SessionID, _ outcome: Result<Bool, StoreError>) {
-        state.withLockedValue { $0.deleting.removeValue(forKey: id) }?.succeed(outcome)
+    /// - Parameter held: what was known of the session, where that could not be deleted.
+    func endDeletion(_ id: SessionID, _ outcome: Result<Bool, StoreError>, puttingBack held: HeldSession?) {
+        let waiters = state.withLockedValue { state in
+            if let held, state.held[id] == nil {
+                state.held[id] = held
+                if held.phase == .backlog { state.backlogSessions += 1 }
+                state.attributeWrites += held.backlogWrites
+            }
+            return state.deleting.removeValue(forKey: id)
+        }
+        waiters?.succeed(outcome)
     }
 
     /// Redis has deleted the session.
