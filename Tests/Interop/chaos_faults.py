@@ -107,14 +107,18 @@ async def freeze_master(stage: Stage) -> None:
     await _failover(stage, "freeze")
 
 
+def _empty(redis: Redis) -> None:
+    for server in redis.servers:
+        shutil.rmtree(server.directory / "appendonlydir", ignore_errors=True)
+
+
 async def _all_gone(stage: Stage, empties: bool) -> None:
     redis = _redis(stage)
     stage.fault("all of Redis is killed")
     await blocking(redis.kill_all)
     await stage.pause(1, 6)
     if empties:
-        for server in redis.servers:
-            shutil.rmtree(server.directory / "appendonlydir", ignore_errors=True)
+        _empty(redis)
     await blocking(redis.start_again)
     stage.note(f"Redis is back{', empty' if empties else ''}")
 
@@ -154,6 +158,24 @@ async def kill_without_redis(stage: Stage) -> None:
     await stage.pause(0, 2)
     await blocking(victim.start)
     stage.note(f"{victim.name} is back")
+
+
+async def start_at_empty(stage: Stage) -> None:
+    """An instance that remembers nothing may be the first to find Redis again, which remembers nothing either."""
+    redis, starting = _redis(stage), stage.any_instance()
+    stage.fault(f"SIGTERM to {starting.name}")
+    await blocking(lambda: starting.terminate(60))
+    stage.fault("all of Redis is killed")
+    await blocking(redis.kill_all)
+    _empty(redis)
+    await stage.pause(0, 2)
+    starting.launch()
+    await stage.pause(1, 3)
+    await blocking(redis.start_again)
+    stage.note("Redis is back, empty")
+    await blocking(starting.wait)
+    await blocking(lambda: starting.wait_until_ready(30))
+    stage.note(f"{starting.name} is back")
 
 
 async def failover_while_restarting(stage: Stage) -> None:
@@ -196,6 +218,7 @@ SCENARIOS = {
         Scenario(
             "kill-without-redis", kill_without_redis, loses_calls=True, fails_calls=True, loses_processes=True, loses_events=True
         ),
+        Scenario("start-at-empty", start_at_empty, loses_processes=True),
         Scenario("failover-while-restarting", failover_while_restarting, redis="sentinel", loses_processes=True),
         *CUTS,
         *CLOCKS,
