@@ -96,9 +96,7 @@ extension Gateway {
             guard host.definition.toolFilter.isTrivial || host.definition.toolFilter.passes(ownName) else {
                 return exchange.fail(unknownTool(exchange.request.json.string(name) ?? ""))
             }
-            // Which tools run as tasks is not known before the server has told of them.
-            let mayBeTask = exchange.session.isModern && !(host.isSettled && host.catalogue.taskSupport.isEmpty)
-            guard isTask || mayBeTask else {
+            guard isTask || exchange.session.isModern && host.mayHaveTaskTools else {
                 return forward(exchange, to: host, splices: splices)
             }
             whenSettled(server: host.name) {

@@ -6,12 +6,16 @@ import Testing
 
 @Suite("The embedded store keeps the contracts of the core")
 struct ContractTests {
-    @Test("session store, in a file", arguments: SessionStoreContract.all)
-    func sessions(contract: ContractCase<any SessionStore>) async throws {
+    private func inFile(_ check: (EmbeddedStore) async throws -> Void) async throws {
         let directory = TemporaryDirectory()
         let store = try directory.open()
-        try await contract.check(store)
+        try await check(store)
         store.close()
+    }
+
+    @Test("session store, in a file", arguments: SessionStoreContract.all)
+    func sessions(contract: ContractCase<any SessionStore>) async throws {
+        try await inFile { try await contract.check($0) }
     }
 
     @Test("session store, in memory", arguments: SessionStoreContract.all)
@@ -21,10 +25,7 @@ struct ContractTests {
 
     @Test("store of one instance alone, in a file", arguments: SoleSessionStoreContract.all)
     func soleSessions(contract: ContractCase<any SoleSessionStore>) async throws {
-        let directory = TemporaryDirectory()
-        let store = try directory.open()
-        try await contract.check(store)
-        store.close()
+        try await inFile { try await contract.check($0) }
     }
 
     @Test("store of one instance alone, in memory", arguments: SoleSessionStoreContract.all)
@@ -34,10 +35,7 @@ struct ContractTests {
 
     @Test("event log, in a file", arguments: EventLogContract.all)
     func events(contract: ContractCase<EventLogContract.Store>) async throws {
-        let directory = TemporaryDirectory()
-        let store = try directory.open()
-        try await contract.check(store)
-        store.close()
+        try await inFile { try await contract.check($0) }
     }
 
     @Test("event log, in memory", arguments: EventLogContract.all)

@@ -65,6 +65,8 @@ final class UpstreamHost: Sendable {
     var catalogue: UpstreamCatalogue { state.withLockedValue { $0.catalogue } }
     var isSettled: Bool { state.withLockedValue { $0.isSettled } }
     var failure: String? { state.withLockedValue { $0.failure } }
+    /// Whether some of its tools run as tasks of 2025-11-25: not known before it has told of them.
+    var mayHaveTaskTools: Bool { state.withLockedValue { !$0.isSettled || !$0.catalogue.taskSupport.isEmpty } }
 
     var figures: UpstreamFigures {
         let (isReady, failure, isRequired) = state.withLockedValue { ($0.info != nil && $0.failure == nil, $0.failure, $0.isRequired) }

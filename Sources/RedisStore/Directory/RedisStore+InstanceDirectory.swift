@@ -84,32 +84,31 @@ extension RedisStore: InstanceDirectory {
         guard outcome != "replaced" else { return replaced() }
         let now = NIODeadline.now()
         let jump = agreed.heard(time, roundTrip: now - sentAt)
-        // The first time replaces that of this machine.
-        if abs(jump) >= Self.toldJump, directory.state.withLockedValue({ $0.hasHeard }) {
-            logger.error(
-                "the time of Redis jumped, by which sessions and events expire: keep the clocks of its machines together",
-                metadata: ["milliseconds": "\(jump)"])
-        }
         breaker.withLockedValue { $0.succeeded(at: now) }
         // It was a write.
         noteWrite()
-        directory.state.withLockedValue { state in
+        let peers = (parts[3].elements ?? []).compactMap { ReportedInstance($0) }
+        let (regained, tellsSecret, tellsJump) = directory.state.withLockedValue { state in
+            // The first time replaces that of this machine.
+            let tellsJump = state.hasHeard && abs(jump) >= Self.toldJump
             state.isRefused = false
             state.hasHeard = true
-        }
-        let peers = (parts[3].elements ?? []).compactMap { ReportedInstance($0) }
-        let (regained, tellsSecret) = directory.state.withLockedValue { state in
             state.dataID = dataID
             let isOther = parts[2].text != "1"
             let tells = isOther && !state.hasOtherSecret
             state.hasOtherSecret = isOther
-            return (state.clock.heard(sentAt: sentAt, now: now), tells)
+            return (state.clock.heard(sentAt: sentAt, now: now), tells, tellsJump)
         }
         // An answer that was a lease on its way tells of a time when nobody could be heard.
         let wasAway = regained || outcome == "lost" || now - sentAt >= TimeAmount(options.lease)
         directory.heard(peers.compactMap(\.record), wasAway: wasAway, now: now)
         tellUnaddressed(among: peers)
         tellTwins(among: peers, now: now)
+        if tellsJump {
+            logger.error(
+                "the time of Redis jumped, by which sessions and events expire: keep the clocks of its machines together",
+                metadata: ["milliseconds": "\(jump)"])
+        }
         if regained { logger.warning("the lease had lapsed: others may have taken over sessions of this instance") }
         if tellsSecret {
             logger.error(
